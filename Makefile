@@ -1,0 +1,55 @@
+# make demo  sets up and shows the main job; make test  sets up and runs every test. Nothing else is needed first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help venv demo test lint fidelity bench soak clean
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "etherspan needs Python 3.11 or newer; $(PYTHON) is older (set PYTHON=...)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "cannot make a virtual environment: install the Debian package python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+## make venv      set up .venv with everything below
+venv: $(STAMP)
+
+## make demo      two hosts, an overlay and a Linux VXLAN peer on this machine, checked end to end
+demo: $(STAMP)
+	$(BIN)/etherspan demo
+
+## make test      every test
+test: $(STAMP)
+	@$(BIN)/python tools/needs.py test
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m 'not soak'
+
+## make lint      ruff, mypy --strict, the architecture's contracts
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/purity.py
+
+## make fidelity  which facts of docs/reference no passing test pins
+fidelity: $(STAMP)
+	@$(BIN)/python tools/needs.py test
+	@mkdir -p build
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m 'not soak' --facts build/facts.json
+	$(BIN)/python tools/fidelity.py build/facts.json
+
+## make bench     kernel vxlan, etherspan and a naive loop side by side; ratios of one run
+bench: $(STAMP)
+	@$(BIN)/python tools/needs.py bench
+	$(BIN)/python -m benchmarks.datapath
+
+## make soak      the long runs
+soak: $(STAMP)
+	@$(BIN)/python tools/needs.py test
+	$(BIN)/python -m pytest -q -m soak --timeout 3600
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Whole hosts: services, zones, labs, tools."""

@@ -1,0 +1,1 @@
+"""The simulated illumos kernel: GLDv3 mac layer, overlay driver, VNICs, etherstubs."""

@@ -1,0 +1,160 @@
+"""What the simulated kernel is given: the protocols between its pure core and whatever world it runs in.
+
+`kernel_sim.io` implements them over Linux (epoll, TAP, UDP, netlink); `etherspan.testing` implements them in memory over a
+virtual clock. The core calls nothing else and knows neither.
+
+Rules of the seam: every call returns at once; everything runs on one loop, so nothing here is called from two places at
+once; errors are raised as `KernelError` with an illumos errno.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NewType, Protocol
+
+from kernel_sim.sys.message import Buffer, Chain
+
+LinkId = NewType("LinkId", int)
+"""A datalink id, u32; 0 is none."""
+
+
+class Timer(Protocol):
+    """A pending call of `Clock.call_later`."""
+
+    def cancel(self) -> None:
+        """Forget the call; harmless once it was made."""
+
+
+class Clock(Protocol):
+    """Monotonic time and deferred calls."""
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back once, `seconds` from now."""
+
+
+class Random(Protocol):
+    """Random bytes (MAC addresses)."""
+
+    def bytes(self, count: int) -> bytes:
+        """`count` random bytes."""
+
+
+@dataclass(slots=True, frozen=True)
+class SocketAddress:
+    """An underlay address: 16 bytes in network order (IPv4 as ::ffff:a.b.c.d) and a port."""
+
+    ip: bytes
+    port: int
+
+    @property
+    def is_v4(self) -> bool:
+        """True for an IPv4-mapped address."""
+        return self.ip[:12] == V4_MAPPED_PREFIX
+
+
+V4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+
+
+class UnderlaySocket(Protocol):
+    """A bound UDP socket (KRN 4.4)."""
+
+    def send(self, header: bytes, frames: Sequence[Buffer], to: SocketAddress, source_port: int) -> int:
+        """Send one datagram `header + frame` for each frame, without blocking.
+
+        All frames but the last have one length, the last is not longer. `source_port` is the bound port, or another port on the
+        bound address; where that cannot be had, the bound port is used. Returns 0 or an illumos errno (a prefix of the frames
+        may have gone).
+        """
+
+    def close(self) -> None:
+        """Close; nothing is received afterwards."""
+
+
+Receive = Callable[[memoryview, int], None]
+"""Called with a batch of datagrams from one sender: the bytes, and the stride at which they are laid (the last may be shorter).
+
+The memory belongs to the caller and is reused after the call."""
+
+
+class Underlay(Protocol):
+    """The IP network under the overlays."""
+
+    def open(self, address: SocketAddress, receive: Receive) -> UnderlaySocket:
+        """Bind a datagram socket.
+
+        Errors: EADDRNOTAVAIL, EADDRINUSE, EACCES and whatever else bind gives, as `KernelError`; nothing is left behind.
+        """
+
+
+@dataclass(slots=True, frozen=True)
+class PortSpec:
+    """What a VNIC's port is made from. `mac` 6 bytes, `mtu` bytes of payload; `name` is the link name (1..31 characters)."""
+
+    linkid: LinkId
+    name: str
+    mac: bytes
+    mtu: int
+    up: bool
+
+
+class Port(Protocol):
+    """The consumer's side of a VNIC: on Linux a TAP device."""
+
+    def deliver(self, chain: Chain) -> int:
+        """Hand frames to the consumer; returns how many frames (runs counted as their frames) it could not take."""
+
+    def set_mtu(self, mtu: int) -> None:
+        """Change the MTU. Errors: EINVAL."""
+
+    def set_mac(self, mac: bytes) -> None:
+        """Change the station address."""
+
+    def set_link(self, up: bool) -> None:  # noqa: FBT001 - a link is up or it is not
+        """Change the carrier."""
+
+    def set_name(self, name: str) -> None:
+        """Follow a rename of the link."""
+
+    def set_zone(self, zone: str) -> None:
+        """Move to the zone of that name; "" or "global" is the host itself. Errors: ENOENT no such zone, EEXIST name taken there."""
+
+    @property
+    def zone(self) -> str:
+        """The zone it is in now, "" for the host; it changes by itself when a zone's namespace goes away."""
+
+    def close(self) -> None:
+        """Remove the device."""
+
+
+class PortFactory(Protocol):
+    """Makes ports."""
+
+    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> Port:
+        """Make a port; `transmit` is called with what its consumer sends. Errors: EEXIST, EPERM, ENOENT (no tun device) …."""
+
+
+@dataclass(slots=True, frozen=True)
+class PhysLink:
+    """An Ethernet interface of the host itself. `speed` in Mbit/s, 0 unknown; `duplex` 0 unknown, 1 half, 2 full."""
+
+    ifindex: int
+    name: str
+    mac: bytes
+    mtu: int
+    up: bool
+    speed: int = 0
+    duplex: int = 0
+
+
+class PhysLinks(Protocol):
+    """The physical links of the host, followed as they come and go."""
+
+    def snapshot(self) -> Sequence[PhysLink]:
+        """All of them, in ifindex order."""
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Be called after each change."""

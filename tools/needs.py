@@ -1,0 +1,22 @@
+"""Name the Debian packages that a make target misses, before it starts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+NEEDS = {
+    "test": {"tshark": "tshark", "strace": "strace"},
+    "bench": {"iperf3": "iperf3"},
+}
+
+
+def main(target: str) -> int:
+    missing = sorted({package for program, package in NEEDS[target].items() if shutil.which(program) is None})
+    if missing:
+        print(f"make {target} needs more programs: apt-get install {' '.join(missing)}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
