@@ -113,7 +113,7 @@ class Port(Protocol):
     def set_mac(self, mac: bytes) -> None:
         """Change the station address."""
 
-    def set_link(self, up: bool) -> None:  # noqa: FBT001 - a link is up or it is not
+    def set_link(self, up: bool) -> None:
         """Change the carrier."""
 
     def set_name(self, name: str) -> None:

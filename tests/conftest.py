@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             wrong = [one for one in mark.args if not FACT.match(one)]
             if wrong or not mark.args:
                 raise pytest.UsageError(f"{item.nodeid}: not a fact id: {wrong or 'none given'}")
+
+
+@pytest.fixture
+def let_others_in() -> Callable[[Path], None]:
+    """Let other users pass through a folder of this run, and through those above it up to the machine's temporary folder."""
+
+    def open_up(path: Path) -> None:
+        top = Path(tempfile.gettempdir())
+        for folder in [path, *path.parents]:
+            if folder != top and folder.is_relative_to(top):
+                folder.chmod(folder.stat().st_mode | 0o011)
+
+    return open_up
 
 
 @pytest.hookimpl(hookwrapper=True)
