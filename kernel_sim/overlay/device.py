@@ -1,0 +1,156 @@
+"""One overlay: a MAC provider whose wire is a UDP socket (KRN 1.1 to 1.5).
+
+              CREATE            ASSOCIATE             ACTIVATE
+     (none) ---------> inactive ---------> VARPD ---------> ACTIVATED, link up
+                                                             |   ^
+                                          first MAC user: start   last MAC user gone: stop
+                                                             v   |
+                                                            IN_MUX, socket open, traffic
+
+Disassociating clears VARPD and nothing else: traffic flows on with the target there was. There is no way back from ACTIVATED.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from kernel_sim.ddi import LinkId, UnderlaySocket
+from kernel_sim.mac import hw_emul
+from kernel_sim.mac.mac import Mac
+from kernel_sim.overlay.drops import DeviceDrop, DropCounters, frames_in
+from kernel_sim.overlay.fm import Fault
+from kernel_sim.overlay.mux import Mux, MuxTable
+from kernel_sim.overlay.plugin import EncapInstance, EncapPlugin
+from kernel_sim.overlay.target import Target
+from kernel_sim.overlay.transmit import Transmitter
+from kernel_sim.sys.dld import LinkState
+from kernel_sim.sys.errno import Errno, KernelError
+from kernel_sim.sys.message import Chain, Message
+from kernel_sim.sys.overlay import OVERLAY_MTU_DEFAULT, OVERLAY_MTU_MAX, OVERLAY_MTU_MIN
+
+
+class DeviceFlag(enum.IntFlag):
+    """Flags of a device, with the values of KRN 1.2. Those of threads inside tx and rx do not exist on one loop; of the
+    others, degradation is kept in `OverlayDevice.fault`.
+    """
+
+    NONE = 0
+    ACTIVATED = 0x01
+    IN_MUX = 0x02
+    VARPD = 0x20
+
+
+class OverlayDevice:
+    """An overlay device. The driver sets `mac` right after registering it."""
+
+    def __init__(
+        self, linkid: LinkId, vnetid: int, plugin: EncapPlugin, instance: EncapInstance, muxes: MuxTable
+    ) -> None:
+        self.linkid = linkid
+        self.vnetid = vnetid
+        self.plugin = plugin
+        self.instance = instance
+        self.flags = DeviceFlag.NONE
+        self.target: Target | None = None
+        self.fault = Fault()
+        self.drops = DropCounters(DeviceDrop)
+        self.mac: Mac
+        self._mtu = OVERLAY_MTU_DEFAULT
+        self._muxes = muxes
+        self._socket: tuple[Mux, UnderlaySocket] | None = None
+        self._transmitter: Transmitter | None = None
+
+    @property
+    def active(self) -> bool:
+        """ACTIVATE succeeded."""
+        return bool(self.flags & DeviceFlag.ACTIVATED)
+
+    @property
+    def in_mux(self) -> bool:
+        """Started: it holds a socket."""
+        return bool(self.flags & DeviceFlag.IN_MUX)
+
+    @property
+    def associated(self) -> bool:
+        """Between ASSOCIATE and DISASSOCIATE."""
+        return bool(self.flags & DeviceFlag.VARPD)
+
+    # ------------------------------------------------------------------ what the mac layer calls
+
+    def start(self) -> None:
+        """First user of the MAC: open or share the socket.
+
+        Errors: EAGAIN not activated, what the plugin says about its socket (vxlan: EINVAL no listen address), what opening it
+        gives (EADDRNOTAVAIL, EADDRINUSE, EEXIST another encapsulation has it …).
+        """
+        if not self.active:
+            raise KernelError(Errno.EAGAIN, f"overlay {self.linkid} is not activated")
+        mux, socket = self._muxes.open(self.plugin, self.instance.socket())
+        mux.add(self)
+        self._socket = mux, socket
+        self.flags |= DeviceFlag.IN_MUX
+        self._prepare()
+
+    def stop(self) -> None:
+        """Last user of the MAC is gone: leave the mux. Nothing moves while this runs, so there is nothing to drain."""
+        assert self._socket is not None
+        mux, _ = self._socket
+        mux.remove(self)
+        self._socket = self._transmitter = None
+        self.flags &= ~DeviceFlag.IN_MUX
+        self._muxes.close(mux)
+
+    def tx(self, chain: Chain) -> None:
+        """Consume a chain: every frame is sent, parked or dropped by name."""
+        if self._transmitter is None:
+            self.drops.add(DeviceDrop.TX_NOT_STARTED, frames_in(chain))
+        else:
+            self._transmitter.send(chain)
+
+    def set_mtu(self, mtu: int) -> None:
+        """Record an MTU the mac layer wants. Errors: EINVAL outside 576..8900."""
+        if not OVERLAY_MTU_MIN <= mtu <= OVERLAY_MTU_MAX:
+            raise KernelError(Errno.EINVAL, f"MTU {mtu} is not within {OVERLAY_MTU_MIN}..{OVERLAY_MTU_MAX}")
+        self._mtu = mtu
+
+    # ------------------------------------------------------------------ what the mux and /dev/overlay call
+
+    def receive(self, frames: list[memoryview], segment: int = 0) -> None:
+        """Frames from the wire, in order. They are not validated here (KRN 3)."""
+        self.mac.receive(hw_emul.receive(frames, self._mtu, segment))
+
+    def inject(self, frame: bytes) -> None:
+        """A frame from varpd, as if just received; the device need not be started (KRN 2.7)."""
+        self.mac.receive([Message(frame)])
+
+    def resend(self, frame: bytes) -> None:
+        """A frame from varpd into the transmit routine, with a lookup of its own (KRN-Q38: its fate is not told)."""
+        self.tx([Message(frame)])
+
+    def activate(self) -> None:
+        """The device may be used from now on, and its link is up for ever."""
+        self.flags |= DeviceFlag.ACTIVATED
+        self.mac.link_update(LinkState.UP)
+
+    def associate(self, target: Target) -> None:
+        """Install a target in place of any other (KRN-Q18)."""
+        if self.target is not None:
+            self.target.retire()
+        self.target = target
+        self.flags |= DeviceFlag.VARPD
+        self._prepare()
+
+    def disassociate(self) -> None:
+        """Forget varpd's instance; the target stays in use."""
+        self.flags &= ~DeviceFlag.VARPD
+
+    def release(self) -> None:
+        """The device is deleted: let go of target and plugin instance."""
+        if self.target is not None:
+            self.target.retire()
+        self.instance.fini()
+
+    def _prepare(self) -> None:
+        """Work out again what is the same for every frame; called after each change of socket or target."""
+        if self._socket is not None and self.target is not None:
+            self._transmitter = Transmitter(*self._socket, self.plugin, self.vnetid, self.target, self.drops)

@@ -1,0 +1,86 @@
+"""Every way the overlay driver can lose a frame, by name.
+
+The original counts none of these (KRN-Q25). They appear beside its statistics, in the kstats of module `etherspan` and class
+`drops`: those of a device under its link name, those of received datagrams that belong to no device under `MUX_KSTAT`, a name no
+link can have (link names end in a digit). A run counts as the frames it stands for.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Final, Generic, TypeVar
+
+from kernel_sim.sys.errno import Errno
+from kernel_sim.sys.message import Message
+
+MUX_KSTAT: Final = "mux"
+
+
+class DeviceDrop(enum.StrEnum):
+    """Frames lost between the mac layer and the socket, or between a mux and the mac layer."""
+
+    TX_NOT_STARTED = "tx_not_started"
+    """The device is in no mux: nothing uses it, or RESEND came late."""
+    TX_TARGET = "tx_target_drop"
+    """The target said so."""
+    TX_ENCAP = "tx_encap_failed"
+    """The encapsulation plugin refused the frame."""
+    TX_BLOCKED = "tx_would_block"
+    """The socket was flow-controlled."""
+    TX_FAMILY = "tx_address_family"
+    """The destination's address family does not go with the listen address (KRN 4.4), or no source address fits."""
+    TX_TOO_BIG = "tx_too_big"
+    """The datagram would be larger than UDP allows."""
+    TX_SEND = "tx_send_failed"
+    """Any other error of the socket."""
+    TX_ABANDONED = "tx_chain_abandoned"
+    """An earlier frame of the same chain could not be sent (KRN-Q24)."""
+
+
+class MuxDrop(enum.StrEnum):
+    """Received datagrams that reached no device."""
+
+    BAD_HEADER = "rx_bad_header"
+    """The plugin does not recognise the header: cut short, or the I flag clear."""
+    EMPTY = "rx_empty"
+    """A header and nothing behind it."""
+    UNKNOWN_VNETID = "rx_unknown_vnetid"
+    """No device of this mux has that virtual network id."""
+
+
+_BY_ERRNO = {
+    Errno.EAGAIN: DeviceDrop.TX_BLOCKED,
+    Errno.ENOBUFS: DeviceDrop.TX_BLOCKED,
+    Errno.EADDRNOTAVAIL: DeviceDrop.TX_FAMILY,
+    Errno.EMSGSIZE: DeviceDrop.TX_TOO_BIG,
+}
+
+
+def send_drop(errno: int) -> DeviceDrop:
+    """The reason that stands for an errno of a send."""
+    return _BY_ERRNO.get(Errno.of(errno), DeviceDrop.TX_SEND)
+
+
+def frames_in(chain: Iterable[Message]) -> int:
+    """Frames that a chain stands for."""
+    return sum(message.frames for message in chain)
+
+
+Reason = TypeVar("Reason", DeviceDrop, MuxDrop)
+
+
+class DropCounters(Generic[Reason]):
+    """Frames lost so far, by reason; every reason is there from the start."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self, reasons: type[Reason]) -> None:
+        self.counts: dict[Reason, int] = dict.fromkeys(reasons, 0)
+
+    def add(self, reason: Reason, frames: int = 1) -> None:
+        self.counts[reason] += frames
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())

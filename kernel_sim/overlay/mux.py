@@ -1,0 +1,202 @@
+"""Underlay sockets, shared by the overlays that listen on one address (KRN 3, 4.4).
+
+A mux is one bound UDP socket of one encapsulation plugin, and the devices behind it by virtual network id. It exists while at
+least one of them is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from kernel_sim.ddi import V4_MAPPED_PREFIX, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.mac import hw_emul
+from kernel_sim.overlay.drops import DropCounters, MuxDrop
+from kernel_sim.overlay.plugin import EncapPlugin
+from kernel_sim.overlay.target import Destination
+from kernel_sim.sys.errno import Errno, KernelError
+
+ANY_V6: Final = bytes(16)
+LOOPBACK_V6: Final = bytes(15) + b"\x01"
+ANY_V4: Final = V4_MAPPED_PREFIX + bytes(4)
+LOOPBACK_V4: Final = V4_MAPPED_PREFIX + b"\x7f\x00\x00\x01"
+
+_REWRITTEN: Final = {ANY_V6: LOOPBACK_V6, ANY_V4: LOOPBACK_V4}
+"""Sending to the unspecified address is sending to oneself."""
+
+DATAGRAM_MAX: Final = 65535
+"""Largest IP datagram, its own header included; more is EMSGSIZE."""
+_OVERHEAD_V4: Final = 20 + 8
+_OVERHEAD_V6: Final = 40 + 8
+
+_KNOWN_MAX: Final = 1024
+"""Headers remembered at a time; peers choose reserved bits, so there is no natural bound."""
+
+
+_UNIFORM_MIN: Final = 8
+"""Datagrams from which on comparing their headers column by column is faster than one by one."""
+
+
+class Receiver(Protocol):
+    """A device behind a mux."""
+
+    @property
+    def vnetid(self) -> int:
+        """Its virtual network id."""
+
+    def receive(self, frames: list[memoryview], segment: int = 0) -> None:
+        """Take inner frames; their memory is valid during the call. `segment`: payload bytes a frame of an uncut super-frame."""
+
+
+class Mux:
+    """One shared socket. `users` counts its devices from `MuxTable.open` to `close`."""
+
+    def __init__(self, plugin: EncapPlugin, address: SocketAddress, drops: DropCounters[MuxDrop]) -> None:
+        self.plugin = plugin
+        self.address = address
+        self.users = 0
+        self._drops = drops
+        self._devices: dict[int, Receiver] = {}
+        self._decap_size = plugin.decap_size
+        self._known: dict[bytes, tuple[Receiver, int]] = {}
+
+    def add(self, device: Receiver) -> None:
+        """Let a device receive. CREATE and SETPROP see to it that no two share a virtual network id (KRN-I5, KRN-Q3)."""
+        assert device.vnetid not in self._devices
+        self._devices[device.vnetid] = device
+
+    def remove(self, device: Receiver) -> None:
+        """The device receives nothing from now on."""
+        del self._devices[device.vnetid]
+        self._known.clear()
+
+    def resolve(self, destination: Destination) -> None:
+        """Work out how this mux reaches a destination.
+
+        Sets `to`, `limit` (largest payload, header and frame) and `errno`: EADDRNOTAVAIL when the address families do not go
+        together. Bound to an IPv4 address means IPv4 destinations only, to an IPv6 address IPv6 ones only, to `::` either.
+        """
+        wanted = destination.address
+        destination.resolved_by = self
+        destination.to = SocketAddress(_REWRITTEN.get(wanted.ip, wanted.ip), wanted.port)
+        destination.limit = DATAGRAM_MAX - (_OVERHEAD_V4 if wanted.is_v4 else _OVERHEAD_V6)
+        fits = self.address.ip == ANY_V6 or self.address.is_v4 == wanted.is_v4
+        destination.errno = 0 if fits else Errno.EADDRNOTAVAIL
+
+    def receive(self, buffer: memoryview, stride: int) -> None:
+        """Take a batch of datagrams, `stride` bytes apart, and hand each device its frames in order (KRN 3, steps 4 to 8)."""
+        total = len(buffer)
+        if not 0 < stride < total:
+            self._receive_each([buffer])
+            return
+        if self._receive_uncut(buffer, stride):
+            return
+        if total >= stride * _UNIFORM_MIN and self._receive_uniform(buffer, stride, total):
+            return
+        self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
+
+    def _receive_uncut(self, buffer: memoryview, segment: int) -> bool:
+        """Take one datagram that holds an inner super-frame nobody has cut; False, and nothing done, for a batch of datagrams.
+
+        A Linux peer on the same machine hands such a datagram over whole, with the inner segment size where a stride is expected.
+        """
+        found = self._classify(buffer)
+        if isinstance(found, MuxDrop):
+            return False
+        device, skip = found
+        frame = buffer[skip:]
+        if hw_emul.claimed_length(frame) != len(frame):
+            return False
+        device.receive([frame], segment)
+        return True
+
+    def _receive_each(self, datagrams: Sequence[memoryview]) -> None:
+        frames: list[memoryview] = []
+        current: Receiver | None = None
+        for datagram in datagrams:
+            found = self._classify(datagram)
+            if isinstance(found, MuxDrop):
+                self._drops.add(found)
+                continue
+            device, skip = found
+            if device is not current:
+                if current is not None:
+                    current.receive(frames)
+                    frames = []
+                current = device
+            frames.append(datagram[skip:])
+        if current is not None:
+            current.receive(frames)
+
+    def _receive_uniform(self, buffer: memoryview, stride: int, total: int) -> bool:
+        """Take a batch whose datagrams all begin with the same deciding bytes; False, and nothing done, for any other."""
+        size = self._decap_size
+        last = total % stride or stride
+        if not 0 < size < last:
+            return False
+        first = bytes(buffer[:size])
+        count = -(-total // stride)
+        if any(buffer[index::stride].tobytes() != first[index : index + 1] * count for index in range(size)):
+            return False
+        found = self._classify(buffer[:stride])
+        if isinstance(found, MuxDrop):
+            self._drops.add(found, count)
+            return True
+        device, skip = found
+        if skip >= last:
+            return False
+        device.receive([buffer[offset + skip : offset + stride] for offset in range(0, total, stride)])
+        return True
+
+    def _classify(self, datagram: memoryview) -> tuple[Receiver, int] | MuxDrop:
+        """Whose a datagram is, and how long its header."""
+        deciding = bytes(datagram[: self._decap_size])
+        known = self._known.get(deciding) if deciding else None
+        if known is not None:
+            return known if len(datagram) > known[1] else MuxDrop.EMPTY
+        read = self.plugin.decap(datagram)
+        if read is None:
+            return MuxDrop.BAD_HEADER
+        if len(datagram) <= read.header_size:
+            return MuxDrop.EMPTY
+        device = self._devices.get(read.vnetid)
+        if device is None:
+            return MuxDrop.UNKNOWN_VNETID
+        found = device, read.header_size
+        if deciding:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[deciding] = found
+        return found
+
+
+class MuxTable:
+    """All muxes of a kernel, by listen address."""
+
+    def __init__(self, underlay: Underlay) -> None:
+        self.drops = DropCounters(MuxDrop)
+        self._underlay = underlay
+        self._muxes: dict[SocketAddress, tuple[Mux, UnderlaySocket]] = {}
+
+    def open(self, plugin: EncapPlugin, address: SocketAddress) -> tuple[Mux, UnderlaySocket]:
+        """Share the socket of that address, or make it.
+
+        Errors: EEXIST another plugin has it (KRN-Q21), and those of the underlay: EADDRNOTAVAIL, EADDRINUSE, EACCES …
+        """
+        found = self._muxes.get(address)
+        if found is None:
+            mux = Mux(plugin, address, self.drops)
+            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive)
+        elif found[0].plugin is not plugin:
+            raise KernelError(Errno.EEXIST, f"encapsulation {found[0].plugin.name} listens there already")
+        found[0].users += 1
+        return found
+
+    def close(self, mux: Mux) -> None:
+        """Give back what `open` gave; the last user closes the socket."""
+        mux.users -= 1
+        if not mux.users:
+            self._muxes.pop(mux.address)[1].close()
+
+    def __len__(self) -> int:
+        return len(self._muxes)

@@ -1,0 +1,1 @@
+"""Encapsulation plugins that come with the driver; others are found through the entry-point group `etherspan.encap`."""
