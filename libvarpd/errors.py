@@ -1,0 +1,18 @@
+"""What can go wrong in varpd, and whose matter it is.
+
+`VarpdError` is an answer: its errno goes to the client that asked. `VarpdPanic` is the end: a state the daemon cannot go on from
+(VPD 1.8). Refusals by the simulated kernel arrive as `kernel_sim.sys.errno.KernelError`, the class that `VarpdError` extends, so one
+`except KernelError` covers both.
+"""
+
+from __future__ import annotations
+
+from kernel_sim.sys.errno import KernelError
+
+
+class VarpdError(KernelError):
+    """A request refused by libvarpd or by a search plugin: an illumos errno, and a detail for logs and people."""
+
+
+class VarpdPanic(Exception):
+    """What makes the original abort. The daemon ends with SIGABRT; inside a test it can be caught."""

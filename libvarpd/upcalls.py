@@ -1,0 +1,57 @@
+"""What plugins ask of libvarpd from operations that cannot wait: done in the background, in the order they asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from kernel_sim.dev.log import Log
+from kernel_sim.sys.errno import Errno, KernelError
+from libvarpd.overlay import Overlay
+
+
+class Upcalls:
+    """Ioctls posted by plugins. A refusal is logged, unless the overlay has gone meanwhile (VPD-Q31)."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._posted: dict[asyncio.Task[None], None] = {}
+
+    def post(self, operation: str, linkid: int, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` soon."""
+        task = asyncio.get_running_loop().create_task(self._do(operation, linkid, work))
+        self._posted[task] = None
+        task.add_done_callback(self._posted.pop)
+
+    async def settle(self) -> None:
+        """Wait until all that was posted is done."""
+        while self._posted:
+            await asyncio.wait(self._posted)
+
+    async def _do(self, operation: str, linkid: int, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except KernelError as error:
+            if error.errno is not Errno.ENOENT:
+                self._log.error("upcall refused", operation=operation, linkid=linkid, reason=str(error))
+
+
+class InstanceProvider:
+    """See `libvarpd.plugin.Provider`: the one of an instance."""
+
+    def __init__(self, overlay: Overlay, upcalls: Upcalls, linkid: int, vnetid: int) -> None:
+        self._overlay = overlay
+        self._upcalls = upcalls
+        self._linkid = linkid
+        self._vnetid = vnetid
+
+    @property
+    def vnetid(self) -> int:
+        return self._vnetid
+
+    def degrade(self, text: str) -> None:
+        self._upcalls.post("degrade", self._linkid, self._overlay.degrade(self._linkid, text))
+
+    def restore(self) -> None:
+        self._upcalls.post("restore", self._linkid, self._overlay.restore(self._linkid))
