@@ -1,0 +1,243 @@
+"""The subcommands: names, usage entries, options, and where each is implemented (DLM 1.2).
+
+The order is the original's, and the usage text is the entries in that order. `show-` entries end in a newline, which leaves an
+empty line after each family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dladm.getopt import Declared
+from kernel_sim.sys.dld import DATALINK_CLASS_ALL, DatalinkClass
+
+
+@dataclass(slots=True, frozen=True)
+class Row:
+    """One subcommand.
+
+    `handler` is `module:function` below `dladm.cli`. `usage` is empty for a hidden one. `links` is the mask of link classes that its
+    operand may be, for completion. `quiet_getopt`: its option string lacks the leading colon, so that a missing argument counts as
+    an unknown option (DLM 5.4). `needs_host`: /dev/dld is opened first.
+    """
+
+    name: str
+    handler: str
+    usage: str = ""
+    options: tuple[Declared, ...] = ()
+    links: int = 0
+    quiet_getopt: bool = False
+    needs_host: bool = True
+
+
+_TEMPORARY = Declared("t", long=("temporary",), help="not beyond a reboot of the host")
+_ROOT_DIR = Declared("R", argument=True, long=("root-dir",), help="note the command for the host below this directory")
+_OUTPUT = Declared("o", argument=True, long=("output",), help="columns to print, or all")
+_PARSABLE = ("parsable", "parseable")
+_PERSISTENT = Declared("P", long=("persistent",), help="the stored configuration")
+
+_SHOW_LINK = (
+    Declared("p", long=_PARSABLE, help="one line a link, fields joined by colons"),
+    _PERSISTENT,
+    Declared("s", long=("statistics",), help="statistics"),
+    Declared("i", argument=True, long=("interval",), help="seconds between statistics"),
+    _OUTPUT,
+)
+_SHOW_VNIC = (*_SHOW_LINK, Declared("l", argument=True, long=("link",), help="only those over this link"))
+_SET_LINKPROP = (
+    _TEMPORARY,
+    _ROOT_DIR,
+    Declared("p", argument=True, long=("prop",), help="prop=value[,value…][,prop=…]"),
+)
+_CREATE_VNIC = (
+    _TEMPORARY,
+    _ROOT_DIR,
+    Declared("f", help="skip the check of room for a VLAN tag"),
+    Declared("l", argument=True, help="the link below"),
+    Declared("m", argument=True, long=("mac-address",), help="an address, random, factory, auto or vrrp"),
+    Declared("n", argument=True, long=("slot",), help="factory address slot"),
+    Declared("p", argument=True, help="prop=value[,value…][,prop=…]"),
+    Declared("r", argument=True, long=("mac-prefix",), help="first bytes of a random address"),
+    Declared("v", argument=True, help="VLAN id, 1 to 4094"),
+    Declared("V", argument=True, long=("vrid",), help="VRRP identifier, 1 to 255"),
+    Declared("A", argument=True, long=("address-family",), help="VRRP address family, inet or inet6"),
+    Declared("H", help="not supported"),
+    Declared("dev", argument=True, long=("dev",), help="not supported"),
+    Declared("cpus", argument=True, long=("cpus",), help="not supported"),
+    Declared("bw-limit", argument=True, long=("bw-limit",), help="not supported"),
+)
+
+ROWS: Final = (
+    Row(
+        "show-link",
+        "link:show_link",
+        "    show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]\n",
+        _SHOW_LINK,
+        DATALINK_CLASS_ALL,
+    ),
+    Row(
+        "set-linkprop",
+        "linkprop:set_linkprop",
+        "    set-linkprop     [-t] -p <prop>=<value>[,...] <name>",
+        _SET_LINKPROP,
+        DATALINK_CLASS_ALL,
+    ),
+    Row(
+        "reset-linkprop",
+        "linkprop:reset_linkprop",
+        "    reset-linkprop   [-t] [-p <prop>,...] <name>",
+        _SET_LINKPROP,
+        DATALINK_CLASS_ALL,
+    ),
+    Row(
+        "show-linkprop",
+        "linkprop:show_linkprop",
+        "    show-linkprop    [-cP] [-o <field>,...] [-p <prop>,...] <name>\n",
+        (
+            Declared("p", argument=True, long=("prop",), help="properties to show"),
+            Declared("c", long=("parsable",), help="one line a property, fields joined by colons"),
+            _PERSISTENT,
+            _OUTPUT,
+        ),
+        DATALINK_CLASS_ALL,
+    ),
+    Row(
+        "create-vnic",
+        "vnic:create_vnic",
+        "    create-vnic      [-t] -l <link> [-m <value> | auto |\n\t\t     {factory [-n <slot-id>]} | {random [-r <prefix>]} |\n"
+        "\t\t     {vrrp -V <vrid> -A {inet | inet6}} [-v <vid> [-f]]\n\t\t     [-p <prop>=<value>[,...]] <vnic-link>",
+        _CREATE_VNIC,
+    ),
+    Row(
+        "delete-vnic",
+        "vnic:delete_vnic",
+        "    delete-vnic      [-t] <vnic-link>",
+        (_TEMPORARY, _ROOT_DIR),
+        DatalinkClass.VNIC,
+    ),
+    Row(
+        "show-vnic",
+        "vnic:show_vnic",
+        "    show-vnic        [-pP] [-l <link>] [-s [-i <interval>]] [<link>]\n",
+        _SHOW_VNIC,
+        DatalinkClass.VNIC,
+    ),
+    Row("up-vnic", "vnic:up_vnic", links=DatalinkClass.VNIC),
+    Row(
+        "create-etherstub",
+        "etherstub:create_etherstub",
+        "    create-etherstub [-t] <link>",
+        (_TEMPORARY, _ROOT_DIR),
+        quiet_getopt=True,
+    ),
+    Row(
+        "delete-etherstub",
+        "etherstub:delete_etherstub",
+        "    delete-etherstub [-t] <link>",
+        (_TEMPORARY, _ROOT_DIR),
+        DatalinkClass.ETHERSTUB,
+    ),
+    Row(
+        "show-etherstub",
+        "etherstub:show_etherstub",
+        "    show-etherstub   [-t] [<link>]\n",
+        _SHOW_VNIC,
+        DatalinkClass.ETHERSTUB,
+    ),
+    Row(
+        "create-overlay",
+        "overlay:create_overlay",
+        "    create-overlay   [-t] -e <encap> -s <search> -v <vnetid>\n\t\t     [ -p <prop>=<value>[,...]] <overlay>",
+        (
+            Declared("e", argument=True, long=("encap",), help="encapsulation plugin, such as vxlan"),
+            Declared("s", argument=True, long=("search",), help="search plugin, such as direct"),
+            Declared("v", argument=True, long=("vnetid",), help="virtual network id"),
+            Declared("p", argument=True, long=("prop",), help="prop=value[,prop=value…]"),
+            _TEMPORARY,
+        ),
+    ),
+    Row(
+        "delete-overlay",
+        "overlay:delete_overlay",
+        "    delete-overlay   [-t] <overlay>",
+        (_TEMPORARY,),
+        DatalinkClass.OVERLAY,
+    ),
+    Row(
+        "show-overlay",
+        "overlay:show_overlay",
+        "    show-overlay     [-f | -t] [[-p] -o <field>,...] [<overlay>]\n",
+        (
+            Declared("f", long=("fma",), help="whether it works, and what is wrong"),
+            Declared("t", long=("target",), help="where frames go"),
+            Declared("p", long=_PARSABLE, help="one line a record, fields joined by colons"),
+            _OUTPUT,
+        ),
+        DatalinkClass.OVERLAY,
+    ),
+    Row("up-overlay", "overlay:up_overlay", links=DatalinkClass.OVERLAY),
+    Row("help", "main:show_help", needs_host=False),
+)
+
+BY_NAME: Final = {row.name: row for row in ROWS}
+
+NOT_HERE: Final = frozenset(
+    {
+        "rename-link",
+        "create-aggr",
+        "delete-aggr",
+        "modify-aggr",
+        "add-aggr",
+        "remove-aggr",
+        "show-aggr",
+        "up-aggr",
+        "scan-wifi",
+        "connect-wifi",
+        "disconnect-wifi",
+        "show-wifi",
+        "show-ether",
+        "show-phys",
+        "init-phys",
+        "show-linkmap",
+        "init-linkprop",
+        "create-secobj",
+        "delete-secobj",
+        "show-secobj",
+        "init-secobj",
+        "create-vlan",
+        "delete-vlan",
+        "show-vlan",
+        "up-vlan",
+        "create-part",
+        "delete-part",
+        "show-part",
+        "show-ib",
+        "up-part",
+        "create-iptun",
+        "delete-iptun",
+        "modify-iptun",
+        "show-iptun",
+        "up-iptun",
+        "down-iptun",
+        "create-simnet",
+        "delete-simnet",
+        "modify-simnet",
+        "show-simnet",
+        "up-simnet",
+        "create-bridge",
+        "delete-bridge",
+        "modify-bridge",
+        "add-bridge",
+        "remove-bridge",
+        "show-bridge",
+        "modify-overlay",
+        "show-usage",
+    }
+)
+"""Subcommands of the original that this release does not have."""
+
+
+def usage_text() -> str:
+    """The whole usage text, without its last newline."""
+    return "\n".join(["usage:  dladm <subcommand> <args> ...", *(row.usage for row in ROWS if row.usage)])

@@ -1,0 +1,1 @@
+"""Doors that speak JSON, dlmgmtd's and the restarter's: the messages, the client's end, the server's end."""
