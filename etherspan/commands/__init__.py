@@ -1,0 +1,1 @@
+"""The subcommands of `etherspan`, one module each; the work is done elsewhere."""
