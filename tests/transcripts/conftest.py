@@ -1,0 +1,57 @@
+"""The host that transcripts talk to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+# A namespace of its own with nothing but the loopback interface, then the host.
+BOOT = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    fcntl.ioctl(s, 0x8914, struct.pack("16sH22x", b"lo", 1))
+os.execv(sys.argv[1], [sys.argv[1], "host", "boot", "--root", sys.argv[2]])
+"""
+DELETE = {"vnic": "delete-vnic", "etherstub": "delete-etherstub", "overlay": "delete-overlay"}
+
+
+def call(root: Path, *argv: str, check: bool = True) -> str:
+    env = {**os.environ, "ETHERSPAN_ROOT": str(root)}
+    done = subprocess.run([BIN / argv[0], *argv[1:]], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 or not check, f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def booted_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("transcripts") / "host"
+    argv = ["unshare", "-n", sys.executable, "-c", BOOT, BIN / "etherspan", root]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield root
+    call(root, "etherspan", "host", "halt", "--root", str(root))
+
+
+def empty(root: Path) -> None:
+    """Return the host to what it was after its first boot: no links, both id spaces at 1."""
+    for active in ([], ["-P"]):
+        rows = call(root, "dladm", "show-link", *active, "-p", "-o", "class,link").split()
+        for klass, command in DELETE.items():  # what sits on top first
+            for row in rows:
+                if row.startswith(f"{klass}:"):
+                    call(root, "dladm", command, row.partition(":")[2])
+    call(root, "svcadm", "disable", "-s", "varpd")
+    call(root, "svcadm", "restart", "-s", "datalink-management")
+
+
+@pytest.fixture
+def empty_host(booted_host: Path) -> Iterator[Path]:
+    yield booted_host
+    empty(booted_host)
