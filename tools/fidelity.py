@@ -48,7 +48,9 @@ def main(cited_file: str) -> int:
             if not group:
                 continue
             rest = [one.rpartition("-")[2] for one in group if one not in cited]
-            print(f"{sheet}-{kind}: {len(group) - len(rest)}/{len(group)}" + (f"  open: {' '.join(rest)}" if rest else ""))
+            print(
+                f"{sheet}-{kind}: {len(group) - len(rest)}/{len(group)}" + (f"  open: {' '.join(rest)}" if rest else "")
+            )
     print(f"all: {covered}/{total}")
     return 0
 

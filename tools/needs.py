@@ -7,7 +7,7 @@ import sys
 
 NEEDS = {
     "test": {"tshark": "tshark", "strace": "strace"},
-    "bench": {"iperf3": "iperf3"},
+    "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
 

@@ -36,7 +36,9 @@ def offences(path: Path) -> list[str]:
 def main() -> int:
     files = pure_files()
     found = [line for path in files for line in offences(path)]
-    print("\n".join(found) if found else f"purity: {len(files)} modules, none calls {', '.join(sorted(FORBIDDEN_CALLS))}")
+    print(
+        "\n".join(found) if found else f"purity: {len(files)} modules, none calls {', '.join(sorted(FORBIDDEN_CALLS))}"
+    )
     return 1 if found else 0
 
 
