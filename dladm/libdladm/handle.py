@@ -17,10 +17,9 @@ from kernel_sim.dev.paths import DLD
 from kernel_sim.sys.errno import KernelError
 
 if TYPE_CHECKING:
-    from libvarpd.client import Client
-
     from dladm.dlmgmtd.client import Dlmgmt
     from dladm.libscf.client import Scf
+    from libvarpd.client import Client
 
 
 def _quiet(_text: str) -> None:
