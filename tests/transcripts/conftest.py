@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,43 @@ def empty(root: Path) -> None:
                     call(root, "dladm", command, row.partition(":")[2])
     call(root, "svcadm", "disable", "-s", "varpd")
     call(root, "svcadm", "restart", "-s", "datalink-management")
+
+
+NIC = """
+import sys
+from pyroute2 import IPRoute
+with IPRoute() as ip:
+    if sys.argv[2] == "add":
+        far = sys.argv[1] + "far"  # no link name, so the host does not take it for one of its own
+        ip.link("add", ifname=sys.argv[1], kind="veth", peer=far)
+        for name in (far, sys.argv[1]):
+            ip.link("set", index=ip.link_lookup(ifname=name)[0], state="up")
+    else:
+        ip.link("del", index=ip.link_lookup(ifname=sys.argv[1])[0])
+"""
+
+
+@pytest.fixture
+def nic(booted_host: Path) -> Iterator[Callable[[str], None]]:
+    """Give the host an Ethernet interface; it is gone again at the end."""
+    pid = json.loads((booted_host / "var/run/svc.startd.json").read_text())["pid"]
+    made: list[str] = []
+
+    def change(name: str, how: str) -> None:
+        argv = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", NIC, name, how]
+        subprocess.run(argv, check=True, capture_output=True, timeout=30)
+        end = time.monotonic() + 10
+        while (name in call(booted_host, "dladm", "show-link", "-p", "-o", "link").split()) != (how == "add"):
+            assert time.monotonic() < end, f"the host did not notice {how} {name}"
+            time.sleep(0.02)
+
+    def add(name: str) -> None:
+        made.append(name)
+        change(name, "add")
+
+    yield add
+    for name in made:
+        change(name, "del")
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ A file `FOLDER/NAME.t` is a sequence of steps:
     [0]                            its exit status, always given
 
 A trailing blank is written `␠`. Placeholders: `<MAC>` stands for a MAC address, `<ROOT>` for the host's root. Lines that begin
-with `#` are comments; `# fact: ID ...` cites facts, `# nic NAME` makes an Ethernet interface of that name before the host boots.
+with `#` are comments; `# fact: ID ...` cites facts, `# nic NAME` gives the host an Ethernet interface of that name
+for as long as the file runs.
 
 All files of a worker share one host, which is returned to empty between them: links deleted, dlmgmtd restarted, varpd off, so
 that both id spaces begin at 1 again. Commands run in this process, every tenth as a process of its own.
@@ -169,8 +170,11 @@ def transcripts() -> Iterator[object]:
 
 @pytest.mark.namespaces
 @pytest.mark.parametrize("path", list(transcripts()))
-def test_transcript(path: Path, empty_host: Path) -> None:
+def test_transcript(path: Path, empty_host: Path, nic: Callable[[str], None]) -> None:
     commands = Commands(empty_host)
-    for step in parse(path).steps:
+    transcript = parse(path)
+    for name in transcript.nics:
+        nic(name)
+    for step in transcript.steps:
         wrong = differences(step, commands.run(step.command), empty_host)
         assert not wrong, f"{path.name} {wrong}"

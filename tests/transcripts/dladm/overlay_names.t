@@ -1,5 +1,5 @@
 # Names and vnetids are unique; what is in use is not deleted; what is not an overlay is not shown as one.
-# fact: DLM-Q14 DLM-Q33
+# fact: DLM-Q33
 $ dladm create-overlay -v 23 -e vxlan -s direct -p vxlan/listen_ip=127.0.0.1,direct/dest_ip=127.0.0.1,direct/dest_port=4789 demo0
 [0]
 $ dladm create-overlay -v 24 -e vxlan -s direct -p vxlan/listen_ip=127.0.0.1,direct/dest_ip=127.0.0.1,direct/dest_port=4789 demo0
