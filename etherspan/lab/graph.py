@@ -5,40 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from dladm.cli.table import BY_NAME
 from dladm.getopt import BadOption, Getopt
+from etherspan.lab import svg
 from etherspan.lab.model import Host, Lab, Vtep
+from etherspan.lab.picture import Box, Picture
 from etherspan.zonefile import Nic
 
 UNDERLAY = "underlay"
-
-
-@dataclass(slots=True)
-class Box:
-    """Something drawn. `key` is its path, unique in the picture; `lines` its text; boxes with `parts` are frames around them."""
-
-    key: tuple[str, ...]
-    lines: tuple[str, ...]
-    parts: list[Box] = field(default_factory=list)
-
-    def walk(self) -> Iterator[Box]:
-        """The box itself and all within."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
-
-
-@dataclass(slots=True)
-class Picture:
-    """Boxes from left to right, and lines between two of their keys."""
-
-    underlay: Box
-    nodes: list[Box] = field(default_factory=list)
-    lines: list[tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)
@@ -173,9 +151,7 @@ def _ids(picture: Picture) -> dict[tuple[str, ...], str]:
 
 
 def _svg(lab: Lab) -> str:
-    from etherspan.lab.svg import render
-
-    return render(draw(lab))
+    return svg.render(draw(lab))
 
 
 FORMATS: Final[Mapping[str, Callable[[Lab], str]]] = {"mermaid": mermaid, "dot": dot, "svg": _svg}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from etherspan.lab.graph import Box, Picture
+from etherspan.lab.picture import Box, Picture
 
 CHARACTER = 7.3
 """Width of a character of the 12-point monospaced font, in pixels."""

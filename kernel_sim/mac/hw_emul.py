@@ -10,29 +10,13 @@ of a batch. Such a "batch" is recognised by its first frame, whose claimed lengt
 `receive(frames, mtu, segment)`, it becomes a run.
 
 Nothing here trusts its input: bytes that are not what their marks say, or no packet at all, come through as they are.
-The compiled helper does the computing where it was built, its Python twin elsewhere; both give the same bytes.
+`_hw` does the computing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
-
+from kernel_sim.mac._hw.coalesce import receive
 from kernel_sim.mac._hw.headers import claimed_length
-from kernel_sim.sys.message import Buffer, Chain, Message
-
-try:
-    from kernel_sim.mac._hw import _fast as _computing  # type: ignore[attr-defined,unused-ignore]
-except ImportError:
-    from kernel_sim.mac._hw import python as _computing
+from kernel_sim.mac._hw.segment import complete, cut
 
 __all__ = ["claimed_length", "complete", "cut", "receive"]
-
-
-class _Receive(Protocol):
-    def __call__(self, frames: Sequence[memoryview], mtu: int, segment: int = 0) -> Chain: ...
-
-
-complete: Final[Callable[[Message], Message]] = _computing.complete
-cut: Final[Callable[[Message], list[Buffer]]] = _computing.cut
-receive: Final[_Receive] = _computing.receive
