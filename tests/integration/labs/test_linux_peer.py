@@ -88,3 +88,30 @@ import os, pathlib
 for file in sorted(pathlib.Path(os.environ["ETHERSPAN_ROOT"], "var/svc/log").glob("*.log")):
     print(file.name, file.read_text())
 """
+
+
+UDP_RECEIVE = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.77.0.1", 6000))
+s.settimeout(10)
+print("ready", flush=True)
+print([len(s.recv(65535)) for _ in range(27)])
+"""
+UDP_SEGMENTED = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_UDP if hasattr(socket, "SOL_UDP") else 17, 103, 1000)
+for _ in range(3):
+    s.sendto(bytes(8100), ("10.77.0.1", 6000))
+"""
+
+
+def test_a_udp_super_frame_of_a_linux_peer_arrives_as_its_datagrams(lab_up: Callable[[str], Any]) -> None:
+    lab = lab_up(PEER.format(prefix="10.99.3.", subnet="10.99.3.0/24"))
+    lab.tcp("linux0", "cn0:app", "10.77.0.1", 1000)
+    receiving = lab.popen("cn0:app", sys.executable, "-c", UDP_RECEIVE)
+    assert receiving.stdout.readline() == "ready\n"
+    lab.run("linux0", sys.executable, "-c", UDP_SEGMENTED)
+    out, err = receiving.communicate(timeout=30)
+    assert out == f"{([1000] * 8 + [100]) * 3}\n", err
