@@ -6,7 +6,7 @@ import shutil
 import sys
 
 NEEDS = {
-    "test": {"tshark": "tshark", "strace": "strace"},
+    "test": {"tshark": "tshark", "dumpcap": "wireshark-common"},
     "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
