@@ -14,23 +14,25 @@ from kernel_sim.dld import Command, DldNode, ParkingCommand, Reply
 from kernel_sim.dls import DlsTable
 from kernel_sim.linkprop import LinkProperties
 from kernel_sim.mac.mac import MacLayer
+from kernel_sim.mac.stat import drops_kstat
+from kernel_sim.mac.watch import DropWatch
 from kernel_sim.overlay.control import OverlayHandle, TargetControl
 from kernel_sim.overlay.driver import OverlayDriver
-from kernel_sim.overlay.drops import MUX_KSTAT
+from kernel_sim.overlay.drops import DELETED_KSTAT, MUX_KSTAT
 from kernel_sim.overlay.lookup import LookupQueue
 from kernel_sim.overlay.plugin import EncapPlugin, PluginRegistry
 from kernel_sim.physlink import PhysFollower
 from kernel_sim.sys import dld, es, overlay, vnic
 from kernel_sim.sys.codec import EsLinkList, EsNameClear, EsNameSet, VnicCreate, VnicDelete, VnicInfo, VnicModify
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.kstat import KstatEntry, KstatNamed
+from kernel_sim.sys.kstat import KstatEntry
 from kernel_sim.vnic import VnicControl
 
 __all__ = ["Credentials", "Kernel", "OverlayHandle", "Reply"]
 
 
 class Kernel:
-    """One host's kernel. `phys` are the machine's own interfaces, None for none.
+    """One host's kernel. `phys` are the machine's own interfaces, None for none; `watch` is told of the frames it loses.
 
     Errors of the constructor: those of `PluginRegistry.register`.
     """
@@ -46,12 +48,16 @@ class Kernel:
         phys: PhysLinks | None = None,
     ) -> None:
         self.links = DlsTable()
-        self.maclayer = MacLayer(random)
-        self.vnics = VnicControl(self.maclayer, self.links, ports, etherstub.registration)
+        self.watch = DropWatch()
+        self.maclayer = MacLayer(random, self.watch)
+        self.vnics = VnicControl(
+            self.maclayer, self.links, ports, lambda linkid: etherstub.registration(linkid, self.watch)
+        )
         self.overlays = OverlayDriver(
             maclayer=self.maclayer, links=self.links, underlay=underlay, plugins=PluginRegistry(encap_plugins)
         )
-        self._targets = TargetControl(self.overlays, LookupQueue(clock))
+        self.lookups = LookupQueue(clock)
+        self._targets = TargetControl(self.overlays, self.lookups)
         self._phys = PhysFollower(phys)
         self._properties = LinkProperties(self.links, self.vnics, self._phys.snapshot)
         self._node = DldNode()
@@ -73,7 +79,7 @@ class Kernel:
     def kstats(self) -> list[KstatEntry]:
         """All statistics, link by link."""
         found = [entry for name, mac in self.links.links() for entry in mac.kstats(name.name)]
-        return [*found, self._mux_kstat()]
+        return [*found, *self._overlay_kstats()]
 
     def kstat(self, module: str, instance: int, name: str) -> KstatEntry:
         """One set of statistics. Errors: ENOENT."""
@@ -111,7 +117,7 @@ class Kernel:
         driver = self.overlays
         return {
             overlay.OVERLAY_IOC_CREATE: Command(driver.create),
-            overlay.OVERLAY_IOC_DELETE: Command(driver.delete),
+            overlay.OVERLAY_IOC_DELETE: ParkingCommand(driver.delete),
             overlay.OVERLAY_IOC_PROPINFO: Command(driver.propinfo, copyout=True),
             overlay.OVERLAY_IOC_GETPROP: Command(driver.getprop, copyout=True),
             overlay.OVERLAY_IOC_SETPROP: Command(driver.setprop),
@@ -165,6 +171,9 @@ class Kernel:
                 yield from mac.kstats(link.name)
         yield from self.kstats()
 
-    def _mux_kstat(self) -> KstatEntry:
-        counts = self.overlays.muxes.drops.counts.items()
-        return KstatEntry("etherspan", 0, MUX_KSTAT, "drops", tuple(KstatNamed.u64(str(k), v) for k, v in counts))
+    def _overlay_kstats(self) -> list[KstatEntry]:
+        """What the overlay driver has lost and no link can say."""
+        return [
+            drops_kstat(MUX_KSTAT, self.overlays.muxes.drops.counts.items()),
+            drops_kstat(DELETED_KSTAT, self.overlays.deleted.counts.items()),
+        ]

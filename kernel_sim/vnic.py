@@ -67,6 +67,11 @@ class Vnic:
             self.port.set_link(state is not LinkState.DOWN)
 
     def _deliver(self, chain: Chain) -> None:
+        if self.client.mac.watch.observer is not None:  # to tell which frames, they are handed over one by one
+            for message in chain:
+                if self.port.deliver([message]):
+                    self.client.drop(ClientDrop.RX_UNDELIVERED, [message])
+            return
         refused = self.port.deliver(chain)
         if refused:
             self.client.drops[ClientDrop.RX_UNDELIVERED] += refused

@@ -16,6 +16,7 @@ from kernel_sim.sys.message import Gso, Message
 
 TCP = 6
 UDP = 17
+ICMPV6 = 58
 ACK = 0x10
 PSH_ACK = 0x18
 BROADCAST = b"\xff" * 6
@@ -92,6 +93,47 @@ def arp_request(src_mac: bytes, src: str, dst: str) -> bytes:
     a, b = ipaddress.ip_address(src), ipaddress.ip_address(dst)
     body = struct.pack(">HHBBH", 1, ETHERTYPE_IP, 6, 4, 1) + src_mac + a.packed + bytes(6) + b.packed
     return ethernet(BROADCAST, src_mac, body, ethertype=ETHERTYPE_ARP)
+
+
+def arp_reply(src_mac: bytes, src: str, dst_mac: bytes, dst: str) -> bytes:
+    """A unicast "`src` is at `src_mac`"."""
+    a, b = ipaddress.ip_address(src), ipaddress.ip_address(dst)
+    body = struct.pack(">HHBBH", 1, ETHERTYPE_IP, 6, 4, 2) + src_mac + a.packed + dst_mac + b.packed
+    return ethernet(dst_mac, src_mac, body, ethertype=ETHERTYPE_ARP)
+
+
+def tagged(frame: bytes, vid: int) -> bytes:
+    """The same frame with a VLAN tag of priority 0."""
+    return frame[:12] + struct.pack(">HH", ETHERTYPE_VLAN, vid) + frame[12:]
+
+
+def neighbour_solicitation(src_mac: bytes, src: str, target: str) -> bytes:
+    """Multicast "who has `target`" (RFC 4861), with the source's link-layer address."""
+    asked = ipaddress.IPv6Address(target).packed
+    group = ipaddress.IPv6Address(bytes.fromhex("ff0200000000000000000001ff") + asked[13:])
+    body = struct.pack(">BBHI", 135, 0, 0, 0) + asked + b"\x01\x01" + src_mac
+    return ethernet(b"\x33\x33" + group.packed[12:], src_mac, _icmpv6(src, str(group), body))
+
+
+def neighbour_advertisement(src_mac: bytes, src: str, dst_mac: bytes, dst: str) -> bytes:
+    """Unicast "`src` is at `src_mac`", solicited and overriding."""
+    body = struct.pack(">BBHI", 136, 0, 0, 0x6000_0000) + ipaddress.IPv6Address(src).packed + b"\x02\x01" + src_mac
+    return ethernet(dst_mac, src_mac, _icmpv6(src, dst, body))
+
+
+def _icmpv6(src: str, dst: str, body: bytes) -> bytes:
+    value = checksum(pseudo_header(src, dst, ICMPV6, len(body)) + body)
+    packet = bytearray(ip(src, dst, ICMPV6, body[:2] + struct.pack(">H", value) + body[4:]))
+    packet[7] = 255  # hop limit (RFC 4861)
+    return bytes(packet)
+
+
+def dhcp_discover(src_mac: bytes, *, xid: int = 1) -> bytes:
+    """What a client without an address broadcasts: 300 bytes of BOOTP, as clients pad it (RFC 2131)."""
+    fixed = struct.pack(">BBBBIHH16x", 1, 1, 6, 0, xid, 0, 0x8000) + src_mac + bytes(10 + 64 + 128)
+    options = bytes.fromhex("63825363") + bytes((53, 1, 1, 255))
+    body = (fixed + options).ljust(300, b"\0")
+    return ethernet(BROADCAST, src_mac, udp("0.0.0.0", "255.255.255.255", 68, 67, body))
 
 
 def partial(frame: bytes, *, gso: int = Gso.NONE, mss: int = 0) -> Message:

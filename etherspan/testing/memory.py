@@ -16,7 +16,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kernel_sim.ddi import V4_MAPPED_PREFIX, LinkId, PhysLink, PortSpec, Receive, SocketAddress
+from kernel_sim.ddi import V4_MAPPED_PREFIX, Clock, LinkId, PhysLink, PortSpec, Receive, SocketAddress
 from kernel_sim.mac import hw_emul
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.message import Buffer, Chain, Message
@@ -74,7 +74,7 @@ class MemoryClock:
 class MemoryRandom:
     """See `kernel_sim.ddi.Random`; the same seed gives the same bytes."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int | str = 0) -> None:
         self._random = random.Random(seed)
 
     def bytes(self, count: int) -> bytes:
@@ -107,14 +107,17 @@ def _any(ip: bytes) -> bool:
 class MemoryNetwork:
     """An IP network that several underlays share. Frames go at once on the wire, and arrive when the clock runs.
 
-    `wire` keeps every datagram; tests clear it. `loses` decides which are lost after they were put there. A send of frames of
+    `wire` keeps every datagram unless `keep` is false; tests clear it. `loses` decides which are lost after they were put there,
+    `unreached` is told those that nobody listens for. A send of frames of
     one length arrives as one batch, as with UDP_GRO; with `gro` false every datagram arrives alone.
     """
 
-    def __init__(self, clock: MemoryClock, *, gro: bool = True) -> None:
+    def __init__(self, clock: Clock, *, gro: bool = True, keep: bool = True) -> None:
         self.wire: list[Datagram] = []
         self.loses: Callable[[Datagram], bool] = lambda _: False
+        self.unreached: Callable[[Datagram], None] = lambda _: None
         self.gro = gro
+        self._keep = keep
         self._clock = clock
         self._owners: dict[bytes, MemoryUnderlay] = {}
 
@@ -128,7 +131,8 @@ class MemoryNetwork:
 
     def carry(self, datagrams: Sequence[Datagram], sender: MemoryUnderlay) -> None:
         """Put datagrams for one address on the wire; all have one length but for a shorter last one."""
-        self.wire += datagrams
+        if self._keep:
+            self.wire += datagrams
         arriving = [one for one in datagrams if not self.loses(one)]
         batches = [arriving] if self.gro else [[one] for one in arriving]
         for batch in batches:
@@ -140,6 +144,8 @@ class MemoryNetwork:
         owner = sender if _is_loopback(to.ip) else self._owners.get(to.ip)
         socket = owner.socket_for(to) if owner is not None else None
         if socket is None:
+            for datagram in batch:
+                self.unreached(datagram)
             return
         memory = bytearray().join(one.payload for one in batch)
         socket.receive(memoryview(memory), len(batch[0].payload))

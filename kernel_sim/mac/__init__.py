@@ -14,6 +14,7 @@ r"""The GLDv3 mac layer: data links, their clients, and the switching between th
 * `flow`      who gets a frame: unicast flows, broadcast and multicast groups
 * `promisc`   copies for sniffers
 * `stat`      counters, named drops, kstats
+* `watch`     who is told which frames were dropped
 * `vlan`      VLAN tags
 * `hw_emul`   checksums, cutting of runs, coalescing; `_hw` does the computing
 

@@ -221,7 +221,7 @@ class MacClient:
             self._send(chain)
 
     def _transmit_closed(self, chain: Chain) -> None:
-        self.drops[ClientDrop.TX_CLOSED] += survey(chain)[0]
+        self.drop(ClientDrop.TX_CLOSED, chain)
 
     def _transmit_alone(self, chain: Chain) -> None:
         # KRN-Q36: no flow table here, even the client's own address is the provider's business
@@ -275,7 +275,8 @@ class MacClient:
                 self.mac.copy_to_sniffers(chain, self)
             header = VLAN_HDR_LEN if self._tag else ETHER_HDR_LEN
             whole = [message for message in chain if len(message.data) > header]  # KRN 6.10
-            self.drops[ClientDrop.TX_NO_PAYLOAD] += len(chain) - len(whole)
+            if len(whole) < len(chain):
+                self.drop(ClientDrop.TX_NO_PAYLOAD, [message for message in chain if len(message.data) <= header])
             if whole:
                 flow.receive(whole)
 
@@ -286,7 +287,7 @@ class MacClient:
             if group.send_copies(message, self):
                 forwarded.append(message)
             else:
-                self.drops[ClientDrop.TX_FANOUT] += message.frames
+                self.drop(ClientDrop.TX_FANOUT, [message])
         if not forwarded:
             return
         frames, octets, _ = survey(forwarded)
@@ -309,7 +310,7 @@ class MacClient:
             else:
                 passed.append(insert_tag(message, self._tag) if self._tag else message)
                 continue
-            self.drops[reason] += message.frames
+            self.drop(reason, [message])
             rejected += message.frames
         return passed, rejected
 
@@ -361,12 +362,17 @@ class MacClient:
             else:
                 passed.append(strip_tag(message) if self._tag and is_tagged(data) else message)
                 continue
-            self.drops[reason] += message.frames
+            self.drop(reason, [message])
             self.stats.rxsdrops += message.frames
         return passed
 
     def _unread(self, chain: Chain) -> None:
-        self.drops[ClientDrop.RX_UNREAD] += survey(chain)[0]
+        self.drop(ClientDrop.RX_UNREAD, chain)
+
+    def drop(self, reason: ClientDrop, chain: Chain) -> None:
+        """Count frames that go no further, by name."""
+        self.drops[reason] += survey(chain)[0]
+        self.mac.watch.tell(self.name, reason, chain)
 
     # ------------------------------------------------------------------ inside
 

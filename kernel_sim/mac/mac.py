@@ -19,6 +19,7 @@ from kernel_sim.mac.flow import FlowTable
 from kernel_sim.mac.promisc import PromiscCallback, PromiscFlag
 from kernel_sim.mac.provider import MacRegistration
 from kernel_sim.mac.stat import MacDrop, survey
+from kernel_sim.mac.watch import DropWatch
 from kernel_sim.sys.dld import DatalinkClass, LinkState
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import ETHERADDRL
@@ -48,6 +49,7 @@ class Mac:
         self.drops = dict.fromkeys(MacDrop, 0)
         self.promisc: list[PromiscCallback] = []
         self.zone: Callable[[], str] = str
+        self.watch = layer.watch
         self._layer = layer
         self._provider = registration.provider
         self._provider_tx = registration.provider.tx
@@ -163,7 +165,7 @@ class Mac:
         elif self.active_clients:
             self._distribute(chain)
         else:
-            self.drops[MacDrop.RX_NO_CLIENT] += survey(chain)[0]
+            self._drop(MacDrop.RX_NO_CLIENT, chain)
 
     def to_wire(self, chain: Chain, sender: MacClient) -> None:
         """Frames from a client to the provider, with copies for sniffers."""
@@ -190,7 +192,7 @@ class Mac:
                     current = flow
                 batch.append(message)
             elif flow is None:
-                self.drops[MacDrop.RX_NO_FLOW] += message.frames
+                self._drop(MacDrop.RX_NO_FLOW, [message])
             else:
                 if current is not None:
                     current.receive(batch)
@@ -198,6 +200,10 @@ class Mac:
                 flow.send_copies(message, None)
         if current is not None:
             current.receive(batch)
+
+    def _drop(self, reason: MacDrop, chain: Chain) -> None:
+        self.drops[reason] += survey(chain)[0]
+        self.watch.tell(self.linkid, reason, chain)
 
     # ------------------------------------------------------------------ statistics
 
@@ -246,9 +252,10 @@ class Mac:
 
 
 class MacLayer:
-    """All MACs of a kernel."""
+    """All MACs of a kernel. `watch` is told of the frames they lose."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, watch: DropWatch | None = None) -> None:
+        self.watch = watch or DropWatch()
         self._random = random
         self._macs: dict[LinkId, Mac] = {}
 

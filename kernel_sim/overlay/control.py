@@ -14,6 +14,7 @@ from typing import Final
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import V4_MAPPED_PREFIX
 from kernel_sim.dld import Reply
+from kernel_sim.overlay.cache import DynamicTarget
 from kernel_sim.overlay.device import OverlayDevice
 from kernel_sim.overlay.driver import OverlayDriver
 from kernel_sim.overlay.lookup import Injectable, LookupQueue, PendingLookup, Waiter
@@ -84,10 +85,13 @@ class OverlayHandle:
 
 
 class TargetControl:
-    """The device node, for all handles. `makers` are the targets there are; ASSOCIATE in a mode without one is ENOTSUP."""
+    """The device node, for all handles. `makers` make the targets of ASSOCIATE, by mode."""
 
     def __init__(self, driver: OverlayDriver, queue: LookupQueue) -> None:
-        self.makers: dict[TargMode, TargetMaker] = {TargMode.POINT: _make_point}
+        self.makers: dict[TargMode, TargetMaker] = {
+            TargMode.POINT: lambda _, association: PointTarget(association),
+            TargMode.DYNAMIC: lambda device, association: DynamicTarget(device, association, queue),
+        }
         self._driver = driver
         self._queue = queue
         self._exclusive: OverlayHandle | None = None
@@ -149,7 +153,7 @@ class TargetControl:
             reply(Errno.ENXIO, b"")
         returned = list(handle.outstanding.values())
         handle.outstanding.clear()
-        self._queue.enqueue(*returned)
+        self._queue.enqueue(*[entry for entry in returned if entry.give_back()])
 
     def close_all(self) -> None:
         """Close every handle."""
@@ -191,8 +195,6 @@ class TargetControl:
         mode = _checked_mode(wanted, device)
         if device.associated:
             raise KernelError(Errno.EEXIST, f"overlay {device.linkid} has a varpd instance")
-        if mode not in self.makers:
-            raise KernelError(Errno.ENOTSUP, f"{mode.name.lower()} targets are not part of this release")
         device.associate(self.makers[mode](device, Association(wanted.id, Dest(wanted.provides), wanted.point)))
         return b""
 
@@ -222,6 +224,7 @@ class TargetControl:
         def deliver(entry: PendingLookup, described: TargLookup) -> None:
             handle.waiters.pop(waiter, None)
             handle.outstanding[entry.reqid] = entry
+            entry.holder = handle.outstanding
             reply(0, described.pack())
 
         def expire() -> None:
@@ -322,11 +325,6 @@ def _outstanding(handle: OverlayHandle, reqid: int, missing: Errno) -> PendingLo
     if entry is None:
         raise KernelError(missing, f"request {reqid} is not outstanding on this handle")
     return entry
-
-
-def _make_point(device: OverlayDevice, association: Association) -> Target:
-    del device
-    return PointTarget(association)
 
 
 def _checked_mode(wanted: TargAssociate, device: OverlayDevice) -> TargMode:

@@ -13,11 +13,13 @@ Disassociating clears VARPD and nothing else: traffic flows on with the target t
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 from kernel_sim.ddi import LinkId, UnderlaySocket
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.mac import Mac
-from kernel_sim.overlay.drops import DeviceDrop, DropCounters, frames_in
+from kernel_sim.mac.watch import DropWatch
+from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.fm import Fault
 from kernel_sim.overlay.mux import Mux, MuxTable
 from kernel_sim.overlay.plugin import EncapInstance, EncapPlugin
@@ -44,7 +46,13 @@ class OverlayDevice:
     """An overlay device. The driver sets `mac` right after registering it."""
 
     def __init__(
-        self, linkid: LinkId, vnetid: int, plugin: EncapPlugin, instance: EncapInstance, muxes: MuxTable
+        self,
+        linkid: LinkId,
+        vnetid: int,
+        plugin: EncapPlugin,
+        instance: EncapInstance,
+        muxes: MuxTable,
+        watch: DropWatch | None = None,
     ) -> None:
         self.linkid = linkid
         self.vnetid = vnetid
@@ -53,7 +61,7 @@ class OverlayDevice:
         self.flags = DeviceFlag.NONE
         self.target: Target | None = None
         self.fault = Fault()
-        self.drops = DropCounters(DeviceDrop)
+        self.drops = DropCounters(DeviceDrop, watch, linkid)
         self.mac: Mac
         self._mtu = OVERLAY_MTU_DEFAULT
         self._muxes = muxes
@@ -103,7 +111,7 @@ class OverlayDevice:
     def tx(self, chain: Chain) -> None:
         """Consume a chain: every frame is sent, parked or dropped by name."""
         if self._transmitter is None:
-            self.drops.add(DeviceDrop.TX_NOT_STARTED, frames_in(chain))
+            self.drops.drop(DeviceDrop.TX_NOT_STARTED, chain)
         else:
             self._transmitter.send(chain)
 
@@ -133,22 +141,29 @@ class OverlayDevice:
         self.mac.link_update(LinkState.UP)
 
     def associate(self, target: Target) -> None:
-        """Install a target in place of any other (KRN-Q18)."""
-        if self.target is not None:
-            self.target.retire()
+        """Install a target in place of any other, which hands on what it has parked (KRN-Q18)."""
+        released = self.target.retire(target) if self.target is not None else []
         self.target = target
         self.flags |= DeviceFlag.VARPD
         self._prepare()
+        if released:
+            self.tx(released)
 
     def disassociate(self) -> None:
         """Forget varpd's instance; the target stays in use."""
         self.flags &= ~DeviceFlag.VARPD
 
-    def release(self) -> None:
-        """The device is deleted: let go of target and plugin instance."""
-        if self.target is not None:
-            self.target.retire()
-        self.instance.fini()
+    def release(self, gone: Callable[[], None]) -> None:
+        """The device is deleted: let go of target and plugin instance, and call back when that is done, within a second."""
+
+        def released() -> None:
+            self.instance.fini()
+            gone()
+
+        if self.target is None:
+            released()
+        else:
+            self.target.teardown(released)
 
     def _prepare(self) -> None:
         """Work out again what is the same for every frame; called after each change of socket or target."""

@@ -1,6 +1,7 @@
 """The overlay driver: its devices, and the control ioctls on /dev/dld (KRN 1.6 to 1.8).
 
-Each method named after an ioctl takes the argument's bytes and returns what goes back, b"" for those that return nothing.
+Each method named after an ioctl takes the argument's bytes and returns what goes back, b"" for those that return nothing; `delete`
+may have to wait, and is given the reply to call.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from kernel_sim.ddi import LinkId, Underlay
+from kernel_sim.dld import Reply
 from kernel_sim.dls import DlsTable
 from kernel_sim.mac.mac import Mac, MacLayer
 from kernel_sim.mac.provider import MacRegistration
 from kernel_sim.overlay.device import OverlayDevice
+from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.fm import FaultManager, Impact
 from kernel_sim.overlay.mux import MuxTable
 from kernel_sim.overlay.plugin import EncapInstance, EncapPlugin, PluginFlag, PluginRegistry
@@ -44,7 +47,8 @@ class OverlayDriver:
     ) -> None:
         self.plugins = plugins
         self.faults = FaultManager(report)
-        self.muxes = MuxTable(underlay)
+        self.muxes = MuxTable(underlay, maclayer.watch)
+        self.deleted = DropCounters(DeviceDrop)
         self._maclayer = maclayer
         self._links = links
         self._devices: dict[int, OverlayDevice] = {}
@@ -87,8 +91,11 @@ class OverlayDriver:
             raise
         return b""
 
-    def delete(self, argument: bytes) -> bytes:
-        """OVERLAY_IOC_DELETE. Errors: ENOENT; EBUSY in use; those of un-naming the link and of the mac layer, undone."""
+    def delete(self, argument: bytes, reply: Reply) -> None:
+        """OVERLAY_IOC_DELETE. It answers when no lookup of the overlay is outstanding any more, within a second (KRN-Q9).
+
+        Link id and vnetid are free at once. Errors: ENOENT; EBUSY in use; those of un-naming the link and of the mac layer, undone.
+        """
         device = self.find(OverlayLink.unpack(argument).linkid)
         if device.in_mux:
             raise KernelError(Errno.EBUSY, f"overlay {device.linkid} is in use: delete the VNICs on it first")
@@ -100,9 +107,13 @@ class OverlayDriver:
             raise
         del self._devices[device.linkid]
         self.faults.restore(device.fault)  # KRN-Q29
-        device.release()
-        self.plugins.release(device.plugin)
-        return b""
+
+        def gone() -> None:
+            self.deleted.include(device.drops)
+            self.plugins.release(device.plugin)
+            reply(0, b"")
+
+        device.release(gone)
 
     def activate(self, argument: bytes) -> bytes:
         """OVERLAY_IOC_ACTIVATE. Errors: ENOENT; EEXIST active; EINVAL a required property is unset; ENXIO not associated."""
@@ -152,7 +163,7 @@ class OverlayDriver:
         instance = _init(plugin)
         try:
             self._check_new(linkid, vnetid, plugin)
-            device = OverlayDevice(linkid, vnetid, plugin, instance, self.muxes)
+            device = OverlayDevice(linkid, vnetid, plugin, instance, self.muxes, self._maclayer.watch)
             device.mac = self._register(device)
         except BaseException:
             instance.fini()

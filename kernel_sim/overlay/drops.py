@@ -1,20 +1,24 @@
 """Every way the overlay driver can lose a frame, by name.
 
 The original counts none of these (KRN-Q25). They appear beside its statistics, in the kstats of module `etherspan` and class
-`drops`: those of a device under its link name, those of received datagrams that belong to no device under `MUX_KSTAT`, a name no
-link can have (link names end in a digit). A run counts as the frames it stands for.
+`drops`: those of a device under its link name, those of devices deleted since under `DELETED_KSTAT`, those of received datagrams that
+belong to no device under `MUX_KSTAT`; these two are names no link can have (link names end in a digit). A run counts as the frames
+it stands for.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
+from kernel_sim.ddi import LinkId
+from kernel_sim.mac.watch import DropWatch
 from kernel_sim.sys.errno import Errno
-from kernel_sim.sys.message import Message
+from kernel_sim.sys.message import Buffer, Message
 
 MUX_KSTAT: Final = "mux"
+DELETED_KSTAT: Final = "deleted"
 
 
 class DeviceDrop(enum.StrEnum):
@@ -23,7 +27,17 @@ class DeviceDrop(enum.StrEnum):
     TX_NOT_STARTED = "tx_not_started"
     """The device is in no mux: nothing uses it, or RESEND came late."""
     TX_TARGET = "tx_target_drop"
-    """The target said so."""
+    """A drop entry in the target's cache, or an encapsulation whose destinations a target does not know."""
+    TX_NO_HEADER = "tx_no_header"
+    """A dynamic target looks destinations up by MAC address, and the frame is too short to have one."""
+    TX_PENDING_FULL = "tx_pending_full"
+    """128 KiB are parked for that MAC address already (KRN-Q1)."""
+    TX_LOOKUP = "tx_lookup_drop"
+    """varpd answered DROP: it knows no destination, or has answered the frame itself, as the proxies do."""
+    TX_BAD_HEADER = "tx_bad_header"
+    """LOOKUP met a frame whose tag is cut short or has the CFI bit set."""
+    TX_DELETED = "tx_overlay_deleted"
+    """Parked when the overlay was deleted."""
     TX_ENCAP = "tx_encap_failed"
     """The encapsulation plugin refused the frame."""
     TX_BLOCKED = "tx_would_block"
@@ -71,15 +85,33 @@ Reason = TypeVar("Reason", DeviceDrop, MuxDrop)
 
 
 class DropCounters(Generic[Reason]):
-    """Frames lost so far, by reason; every reason is there from the start."""
+    """Frames lost so far, by reason; every reason is there from the start. `watch` is told which they are, and that it was at `where`."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("_watch", "_where", "counts")
 
-    def __init__(self, reasons: type[Reason]) -> None:
+    def __init__(self, reasons: type[Reason], watch: DropWatch | None = None, where: LinkId | str = "") -> None:
         self.counts: dict[Reason, int] = dict.fromkeys(reasons, 0)
+        self._watch = watch or DropWatch()
+        self._where = where
+
+    def drop(self, reason: Reason, chain: Sequence[Message]) -> None:
+        """Messages go no further."""
+        self.counts[reason] += frames_in(chain)
+        self._watch.tell(self._where, reason, chain)
+
+    def drop_frames(self, reason: Reason, frames: Sequence[Buffer]) -> None:
+        """Single frames go no further."""
+        self.counts[reason] += len(frames)
+        if self._watch.observer is not None:
+            self._watch.tell(self._where, reason, [Message(frame) for frame in frames])
 
     def add(self, reason: Reason, frames: int = 1) -> None:
         self.counts[reason] += frames
+
+    def include(self, others: DropCounters[Reason]) -> None:
+        """Add what others have counted."""
+        for reason, frames in others.counts.items():
+            self.add(reason, frames)
 
     @property
     def total(self) -> int:

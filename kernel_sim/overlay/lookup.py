@@ -5,8 +5,9 @@ One queue serves all devices. An entry is here, at one handle, or nowhere (KRN-I
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Protocol
 
 from kernel_sim.ddi import Clock, Timer
@@ -36,8 +37,19 @@ class PendingLookup(Protocol):
     def device(self) -> Injectable:
         """Whose frames they are."""
 
+    @property
+    def target(self) -> object:
+        """Whose entry it is."""
+
+    @property
+    def pending(self) -> bool:
+        """An answer is still wanted."""
+
+    holder: MutableMapping[int, PendingLookup] | None
+    """Where it is handed out: the outstanding lookups of a handle."""
+
     def describe(self) -> TargLookup | None:
-        """What LOOKUP says about the frame at the head; None when the entry is to be forgotten (again queued, if it has to be)."""
+        """What LOOKUP says about the frame at the head; None when there is nothing to say: it is queued again if it is still pending."""
 
     def head(self) -> Buffer | None:
         """The frame at the head, None when nothing is parked."""
@@ -47,6 +59,9 @@ class PendingLookup(Protocol):
 
     def drop(self) -> None:
         """No answer: drop the frame at the head, and ask again if more are parked."""
+
+    def give_back(self) -> bool:
+        """Its handle has closed; True when it is to be queued again."""
 
 
 class Waiter:
@@ -71,12 +86,25 @@ class LookupQueue:
     """First in, first out, on both sides."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
+        self._reqids = itertools.count(1)
         self._entries: deque[PendingLookup] = deque()
         self._waiters: deque[Waiter] = deque()
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[PendingLookup]:
+        """The entries that wait, in order."""
+        return iter(self._entries)
+
+    def new_reqid(self) -> int:
+        """A request id nobody had."""
+        return next(self._reqids)
+
+    def forget(self, target: object) -> None:
+        """Take out what belongs to a target."""
+        self._entries = deque(entry for entry in self._entries if entry.target is not target)
 
     def enqueue(self, *entries: PendingLookup) -> None:
         """Append entries and serve who waits (KRN-Q17: everybody there is an entry for)."""
@@ -91,7 +119,7 @@ class LookupQueue:
         self._waiters.append(waiter)
         self._serve()
         if waiter.waiting:
-            waiter.timer = self._clock.call_later(LOOKUP_SECONDS, lambda: self._expire(waiter))
+            waiter.timer = self.clock.call_later(LOOKUP_SECONDS, lambda: self._expire(waiter))
 
     def cancel(self, waiter: Waiter) -> None:
         """Wait no longer, and call nothing back."""
@@ -104,6 +132,8 @@ class LookupQueue:
             entry = self._entries.popleft()
             described = entry.describe()
             if described is None:
+                if entry.pending:
+                    self._entries.append(entry)
                 continue
             waiter = self._waiters.popleft()
             waiter.stop()

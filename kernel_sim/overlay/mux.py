@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from kernel_sim.ddi import V4_MAPPED_PREFIX, SocketAddress, Underlay, UnderlaySocket
 from kernel_sim.mac import hw_emul
-from kernel_sim.overlay.drops import DropCounters, MuxDrop
+from kernel_sim.mac.watch import DropWatch
+from kernel_sim.overlay.drops import MUX_KSTAT, DropCounters, MuxDrop
 from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.overlay.target import Destination
 from kernel_sim.sys.errno import Errno, KernelError
@@ -116,7 +117,7 @@ class Mux:
         for datagram in datagrams:
             found = self._classify(datagram)
             if isinstance(found, MuxDrop):
-                self._drops.add(found)
+                self._drops.drop_frames(found, [datagram])
                 continue
             device, skip = found
             if device is not current:
@@ -140,7 +141,7 @@ class Mux:
             return False
         found = self._classify(buffer[:stride])
         if isinstance(found, MuxDrop):
-            self._drops.add(found, count)
+            self._drops.drop_frames(found, [buffer[offset : offset + stride] for offset in range(0, total, stride)])
             return True
         device, skip = found
         if skip >= last:
@@ -173,8 +174,8 @@ class Mux:
 class MuxTable:
     """All muxes of a kernel, by listen address."""
 
-    def __init__(self, underlay: Underlay) -> None:
-        self.drops = DropCounters(MuxDrop)
+    def __init__(self, underlay: Underlay, watch: DropWatch | None = None) -> None:
+        self.drops = DropCounters(MuxDrop, watch, MUX_KSTAT)
         self._underlay = underlay
         self._muxes: dict[SocketAddress, tuple[Mux, UnderlaySocket]] = {}
 

@@ -6,6 +6,7 @@ also states it beforehand (`fixed`) and the transmit path asks no more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from kernel_sim.overlay.drops import DeviceDrop
 from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import ZERO_MAC
-from kernel_sim.sys.message import Message
+from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay_common import DEST_IP_PORT, Dest
 from kernel_sim.sys.overlay_target import MARKER_DONE, TargMode
 
@@ -72,8 +73,11 @@ class Target(Protocol):
     def cache_iter(self, marker: bytes, count: int) -> tuple[bytes, list[CacheEntry]]:
         """At most `count` answers in ascending order of MAC address from `marker` on, and the marker to go on from."""
 
-    def retire(self) -> None:
-        """Another target takes its place, or the device goes away: free what is parked."""
+    def retire(self, successor: Target) -> Chain:
+        """Another target takes its place (KRN-Q18). Hands on what is pending; returns parked frames that are to be sent again."""
+
+    def teardown(self, gone: Callable[[], None]) -> None:
+        """The device goes away: drop what is parked, and call back once no lookup is outstanding, within a second."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -117,8 +121,13 @@ class PointTarget:
         """One record with a zero MAC address, then done (KRN-Q19)."""
         return MARKER_DONE, [CacheEntry(ZERO_MAC, 0, self._point)]
 
-    def retire(self) -> None:
+    def retire(self, successor: Target) -> Chain:
         """Nothing is ever parked here."""
+        return []
+
+    def teardown(self, gone: Callable[[], None]) -> None:
+        """Nothing is outstanding."""
+        gone()
 
 
 def _not_dynamic(operation: str) -> KernelError:

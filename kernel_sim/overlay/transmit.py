@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kernel_sim.ddi import UnderlaySocket
 from kernel_sim.mac import hw_emul
-from kernel_sim.overlay.drops import DeviceDrop, DropCounters, frames_in, send_drop
+from kernel_sim.overlay.drops import DeviceDrop, DropCounters, send_drop
 from kernel_sim.overlay.mux import Mux
 from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.overlay.target import Destination, Target
@@ -75,8 +75,8 @@ class Transmitter:
                 self._mux.resolve(batch.destination)
             sent, reason = self._emit(batch)
             if reason is not None:
-                self._drops.add(reason, len(batch.frames) - sent)
-                self._drops.add(DeviceDrop.TX_ABANDONED, frames_in(chain[batch.following :]))
+                self._drops.drop_frames(reason, batch.frames[sent:])
+                self._drops.drop(DeviceDrop.TX_ABANDONED, chain[batch.following :])
                 return
 
     def _batches(self, chain: Chain) -> Iterator[_Batch]:
@@ -106,7 +106,7 @@ class Transmitter:
     def _lookup(self, message: Message) -> Destination | None:
         verdict = self._target.lookup(message)
         if isinstance(verdict, DeviceDrop):
-            self._drops.add(verdict, message.frames)
+            self._drops.drop(verdict, [message])
             return None
         return verdict
 

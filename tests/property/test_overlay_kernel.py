@@ -287,6 +287,7 @@ OverlayMachine.TestCase.settings = settings(max_examples=60, stateful_step_count
     "KRN-I8",
     "KRN-I9",
     "KRN-I10",
+    "KRN-I11",
     "KRN-I15",
     "KRN-I25",
     "KRN-I28",

@@ -1,17 +1,14 @@
-"""/dev/overlay: opening it, and every target ioctl over point-to-point targets (kernel.md 2.5 to 2.7)."""
+"""/dev/overlay: opening it, and the target ioctls that no lookup is needed for, over point-to-point targets (kernel.md 2.5 to 2.7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
-from etherspan.testing.host import ROOT, Answer, MemoryHost, Packed
+from etherspan.testing.host import ROOT, MemoryHost, Packed
 from etherspan.testing.memory import MemoryClock, MemoryNetwork, address
 from kernel_sim.cred import Credentials
-from kernel_sim.kernel import OverlayHandle
-from kernel_sim.overlay.lookup import Injectable
 from kernel_sim.sys import overlay_target as targ
 from kernel_sim.sys.codec import (
     CacheEntry,
@@ -23,9 +20,7 @@ from kernel_sim.sys.codec import (
     TargInfo,
     TargIter,
     TargList,
-    TargLookup,
     TargPkt,
-    TargResp,
 )
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import ZERO_MAC
@@ -227,9 +222,13 @@ def test_a_second_association_is_eexist_until_the_first_is_undone(host: MemoryHo
     assert TargCache.unpack(answer).entry.point == point("10.0.0.3")
 
 
-def test_a_dynamic_association_is_enotsup_in_this_release(host: MemoryHost) -> None:
+@pytest.mark.parametrize("ip", ["::", "10.0.0.2"])
+def test_a_dynamic_association_does_not_look_at_the_point(host: MemoryHost, ip: str) -> None:
     linkid = host.create_overlay("demo0", 23, to=None)
-    assert errno_of(lambda: associate(host, linkid, mode=TargMode.DYNAMIC, point=Point())) is Errno.ENOTSUP
+    associate(host, linkid, mode=TargMode.DYNAMIC, point=point(ip, 0))
+    assert errno_of(lambda: associate(host, linkid, mode=TargMode.DYNAMIC)) is Errno.EEXIST
+    assert errno_of(lambda: associate(host, linkid, mode=TargMode.DYNAMIC, id=0)) is Errno.EINVAL
+    assert errno_of(lambda: associate(host, linkid, mode=TargMode.DYNAMIC, provides=7)) is Errno.EINVAL
 
 
 @pytest.mark.fact("KRN-Q30")
@@ -344,187 +343,3 @@ def test_unknown_flags_of_an_entry_are_einval_before_the_link_is_looked_at(host:
 def test_the_count_of_a_walk_is_checked_before_marker_and_link(host: MemoryHost, count: int, errno: Errno) -> None:
     argument = TargIter(NO_LINK, targ.MARKER_DONE, count)
     assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_CACHE_ITER, argument)) is errno
-
-
-# ---------------------------------------------------------------------- lookups
-
-
-@dataclass
-class Entry:
-    """A cache entry with parked frames, as a dynamic target will have them."""
-
-    reqid: int
-    owner: Injectable
-    frames: list[bytes] = field(default_factory=list)
-    events: list[object] = field(default_factory=list)
-
-    @property
-    def device(self) -> Injectable:
-        return self.owner
-
-    def describe(self) -> TargLookup | None:
-        return TargLookup(dlid=1, reqid=self.reqid) if self.frames else None
-
-    def head(self) -> bytes | None:
-        return self.frames[0] if self.frames else None
-
-    def respond(self, point: Point) -> None:
-        self.events.append(point)
-
-    def drop(self) -> None:
-        self.events.append(self.frames.pop(0))
-
-
-def queued(host: MemoryHost, linkid: int, *reqids: int) -> list[Entry]:
-    device = host.kernel.overlays.find(linkid)
-    entries = [Entry(reqid, device, [FRAME]) for reqid in reqids]
-    host.kernel._targets._queue.enqueue(*entries)
-    return entries
-
-
-def lookup(handle: OverlayHandle) -> Answer:
-    answer = Answer()
-    handle.ioctl(targ.OVERLAY_TARG_LOOKUP, TargLookup().pack(), answer)
-    return answer
-
-
-@pytest.mark.fact("KRN-I21", "KRN-I25")
-def test_a_lookup_with_nothing_to_look_up_is_etime_after_a_second(
-    host: MemoryHost, link: int, clock: MemoryClock
-) -> None:
-    port = host.create_vnic("vnic0", link)
-    answer = lookup(host.varpd)
-    port.send(FRAME, b"\xff" * 6 + FRAME[6:])
-    clock.advance(0.99)
-    assert not answer.replied
-    clock.advance(0.01)
-    assert (answer.errno, answer.argument) == (Errno.ETIME, b"")
-
-
-def test_other_commands_do_not_wait_behind_a_lookup(host: MemoryHost, link: int, clock: MemoryClock) -> None:
-    answers = [lookup(host.varpd) for _ in range(3)]
-    assert info(host, link).vnetid == 23
-    queued(host, link, 11)
-    assert [answer.errno for answer in answers] == [0, None, None]
-    clock.advance(1)
-    assert [answer.errno for answer in answers] == [0, Errno.ETIME, Errno.ETIME]
-
-
-@pytest.mark.fact("KRN-I17")
-def test_only_a_request_that_is_outstanding_on_this_handle_can_be_answered(host: MemoryHost, link: int) -> None:
-    (entry,) = queued(host, link, 11)
-    reader = host.kernel.overlay_open(READ, ROOT)
-    assert lookup(reader).errno == 0
-    resp, packet = TargResp(11, POINT), TargPkt(targ.OVERLAY_TARG_NO_LINK, 11, len(FRAME), FRAME)
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_RESPOND, resp)) is Errno.EINVAL
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_DROP, resp)) is Errno.EINVAL
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_PKT, packet)) is Errno.EINVAL
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_INJECT, packet)) is Errno.ENOENT
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_RESEND, packet)) is Errno.ENOENT
-    assert entry.events == []
-    assert entry.frames == [FRAME]
-
-
-@pytest.mark.fact("KRN-I17")
-def test_an_answer_uses_the_request_up(host: MemoryHost, link: int) -> None:
-    first, second = queued(host, link, 11, 12)
-    for _ in range(2):
-        assert lookup(host.varpd).errno == 0
-    host.targ(targ.OVERLAY_TARG_RESPOND, TargResp(11, POINT))
-    host.targ(targ.OVERLAY_TARG_DROP, TargResp(12))
-    assert (first.events, second.events) == ([POINT], [FRAME])
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_RESPOND, TargResp(11))) is Errno.EINVAL
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_DROP, TargResp(12))) is Errno.EINVAL
-
-
-@pytest.mark.parametrize("room", [0, 5, len(FRAME), 4000])
-def test_pkt_gives_the_beginning_of_the_frame_and_leaves_it_parked(host: MemoryHost, link: int, room: int) -> None:
-    (entry,) = queued(host, link, 11)
-    lookup(host.varpd)
-    answer = TargPkt.unpack(host.targ(targ.OVERLAY_TARG_PKT, TargPkt(0, 11, room)))
-    assert answer == TargPkt(0, 11, min(room, len(FRAME)), FRAME[:room])
-    assert entry.frames == [FRAME]
-
-
-def test_pkt_of_a_request_without_frames_is_einval(host: MemoryHost, link: int) -> None:
-    (entry,) = queued(host, link, 11)
-    lookup(host.varpd)
-    entry.frames.clear()
-    assert errno_of(lambda: host.targ(targ.OVERLAY_TARG_PKT, TargPkt(0, 11, 10))) is Errno.EINVAL
-
-
-@pytest.mark.fact("KRN-I19", "KRN-I13")
-def test_closing_a_handle_gives_its_requests_back_at_the_end_and_in_order(host: MemoryHost, link: int) -> None:
-    queued(host, link, 11, 12, 13)
-    old = host.varpd
-    for _ in range(2):
-        assert lookup(old).errno == 0
-    old.close()
-    got = [TargLookup.unpack(lookup(host.varpd).argument).reqid for _ in range(3)]
-    assert got == [13, 11, 12]
-    assert len(host.kernel._targets._queue) == 0
-
-
-@pytest.mark.fact("KRN-Q26")
-def test_a_read_only_handle_takes_requests_and_keeps_them_until_it_closes(host: MemoryHost, link: int) -> None:
-    queued(host, link, 11)
-    reader = host.kernel.overlay_open(READ, ROOT)
-    assert lookup(reader).errno == 0
-    waiting = lookup(host.varpd)
-    assert waiting.errno is None
-    reader.close()
-    assert TargLookup.unpack(waiting.argument).reqid == 11
-
-
-def test_a_lookup_that_waits_on_a_closing_handle_is_enxio(host: MemoryHost, clock: MemoryClock) -> None:
-    handle = host.varpd
-    answer = lookup(handle)
-    handle.close()
-    assert answer.errno == Errno.ENXIO
-    clock.advance(2)
-    assert clock.pending == 0
-
-
-# ---------------------------------------------------------------------- INJECT, RESEND
-
-
-@pytest.mark.parametrize("cmd", [targ.OVERLAY_TARG_INJECT, targ.OVERLAY_TARG_RESEND])
-def test_a_frame_over_1518_bytes_is_einval_first_and_one_that_is_not_there_efault(host: MemoryHost, cmd: int) -> None:
-    assert errno_of(lambda: host.targ(cmd, TargPkt(NO_LINK, 0, 1519, bytes(1519)))) is Errno.EINVAL
-    assert errno_of(lambda: host.targ(cmd, TargPkt(NO_LINK, 0, 1518, bytes(1517)))) is Errno.EFAULT
-    assert errno_of(lambda: host.targ(cmd, TargPkt(NO_LINK, 0, 1518, bytes(1518)))) is Errno.ENOENT
-
-
-@pytest.mark.fact("KRN-Q7")
-def test_inject_by_link_is_received_by_the_vnic_and_leaves_no_hold(host: MemoryHost, link: int) -> None:
-    port = host.create_vnic("vnic0", link)
-    host.targ(targ.OVERLAY_TARG_INJECT, TargPkt(link | 5 << 32, 0, len(FRAME), FRAME + b"beyond"))
-    assert port.take() == [FRAME]
-    assert host.underlay.network.wire == []
-    host.delete_vnic(port.linkid)
-    host.delete_overlay(link)
-
-
-def test_inject_by_request_reaches_the_device_of_the_request_and_does_not_answer_it(
-    host: MemoryHost, link: int
-) -> None:
-    port = host.create_vnic("vnic0", link)
-    (entry,) = queued(host, link, 11)
-    lookup(host.varpd)
-    host.targ(targ.OVERLAY_TARG_INJECT, TargPkt(targ.OVERLAY_TARG_NO_LINK, 11, len(FRAME), FRAME))
-    assert port.take() == [FRAME]
-    assert entry.events == []
-    host.targ(targ.OVERLAY_TARG_DROP, TargResp(11))
-
-
-@pytest.mark.fact("KRN-Q7", "KRN-Q38")
-def test_resend_always_succeeds_and_leaves_no_hold(host: MemoryHost, link: int) -> None:
-    packet = TargPkt(link, 0, len(FRAME), FRAME)
-    host.targ(targ.OVERLAY_TARG_RESEND, packet)
-    assert host.underlay.network.wire == []
-    assert host.drops("demo0") == {"tx_not_started": 1}
-    port = host.create_vnic("vnic0", link)
-    host.targ(targ.OVERLAY_TARG_RESEND, packet)
-    assert [one.payload[8:] for one in host.underlay.network.wire] == [FRAME]
-    host.delete_vnic(port.linkid)
-    host.delete_overlay(link)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import MutableMapping
+from dataclasses import dataclass
 
 import pytest
 
@@ -41,19 +42,28 @@ class FakeClock:
                 call()  # type: ignore[operator]
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
+    """An entry with something to say after `dull` frames it cannot describe; None: it has nothing to say and is not pending."""
+
     reqid: int
-    forget: bool = False
-    asked: list[str] = field(default_factory=list)
+    dull: int | None = 0
+    target: object = None
+    holder: MutableMapping[int, PendingLookup] | None = None
 
     @property
     def device(self) -> Injectable:
         raise AssertionError
 
+    @property
+    def pending(self) -> bool:
+        return self.dull is not None
+
     def describe(self) -> TargLookup | None:
-        self.asked.append("describe")
-        return None if self.forget else TargLookup(reqid=self.reqid)
+        if self.dull:
+            self.dull -= 1
+            return None
+        return None if self.dull is None else TargLookup(reqid=self.reqid)
 
     def head(self) -> bytes | None:
         return None
@@ -62,6 +72,9 @@ class Entry:
         raise AssertionError
 
     def drop(self) -> None:
+        raise AssertionError
+
+    def give_back(self) -> bool:
         raise AssertionError
 
 
@@ -134,7 +147,7 @@ def test_an_entry_to_be_forgotten_is_passed_over_and_does_not_prolong_the_wait(
 ) -> None:
     reader = Reader(queue)
     clock.advance(0.6)
-    queue.enqueue(Entry(1, forget=True))
+    queue.enqueue(Entry(1, dull=None))
     assert reader.got == []
     assert len(queue) == 0
     clock.advance(0.4)
@@ -149,3 +162,20 @@ def test_a_cancelled_reader_gets_nothing(queue: LookupQueue, clock: FakeClock) -
     clock.advance(2)
     assert reader.got == []
     assert len(queue) == 1
+
+
+def test_an_entry_that_cannot_be_described_yet_is_queued_again_behind_the_others(queue: LookupQueue) -> None:
+    queue.enqueue(Entry(1, dull=1), Entry(2), Entry(3, dull=2))
+    assert [Reader(queue).got for _ in range(3)] == [[2], [1], [3]]
+    assert len(queue) == 0
+
+
+def test_entries_of_one_target_can_be_taken_out(queue: LookupQueue) -> None:
+    one, two = object(), object()
+    queue.enqueue(Entry(1, target=one), Entry(2, target=two), Entry(3, target=one))
+    queue.forget(one)
+    assert [entry.reqid for entry in queue] == [2]
+
+
+def test_a_request_id_is_never_given_twice(queue: LookupQueue) -> None:
+    assert len({queue.new_reqid() for _ in range(1000)} | {0}) == 1001
