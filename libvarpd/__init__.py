@@ -4,11 +4,13 @@
                                          │
                       plugin registry ── instances ── state files <id>.varpd
 
-* `plugin`    what a search plugin is; `registry` what is registered, `loader` how plugins are found; `plugins.direct` is one
+* `plugin`    what a search plugin is; `registry` what is registered, `loader` how plugins are found; `plugins.direct` and `plugins.files`
+              are two
 * `prop`      properties: types, values, descriptions
 * `instance`  a plugin bound to one overlay, and its life cycle; `instances` the tables of them, and ids
 * `handle`    `Varpd`, which owns all of that: what the door's commands do; `restore` re-adopts instances after a restart
-* `overlay`   the conversation with the kernel; `lookup` the workers that answer its questions; `upcalls` what plugins ask of it
+* `overlay`   the conversation with the kernel; `lookup` the workers that answer its questions, `query` one question, `arp` the proxies;
+              `upcalls` what plugins ask of it, `hostfiles` the files their properties name
 * `nvpair`, `state`, `persist`  name-value lists, the state file's format, the directory of state files
 * `door`, `door_server`, `client`  the daemon's commands, over a socket; `door_codec`, `door_layout` their bytes
 * `varpd`     the program; `launcher`, `privileges`, `daemon` its stages; `log` and `bunyan` its log

@@ -22,6 +22,7 @@ from kernel_sim.sys.errno import Errno, KernelError, strerror
 from libvarpd.door import Door
 from libvarpd.door_server import DoorServer
 from libvarpd.handle import Varpd
+from libvarpd.hostfiles import HostFiles
 from libvarpd.launcher import Daemon
 from libvarpd.persist import StateDirectory
 from libvarpd.registry import PluginRegistry
@@ -53,6 +54,7 @@ class Setup:
     overlay: socket.socket
     state: int
     door: DoorPlace
+    files: HostFiles
     plugins: PluginRegistry
     privileged: Collection[int]
     log: Log
@@ -63,7 +65,7 @@ async def serve(setup: Setup, daemon: Daemon) -> None:
 
     Errors: `FatalError` it cannot start, or the kernel has gone; whatever else went wrong beneath (`VarpdPanic`) as it is.
     """
-    varpd = Varpd(AsyncDevice(setup.overlay, paths.OVERLAY), setup.plugins, setup.log)
+    varpd = Varpd(AsyncDevice(setup.overlay, paths.OVERLAY), setup.plugins, setup.log, files=setup.files)
     async with contextlib.AsyncExitStack() as end:
         end.push_async_callback(varpd.destroy)
         await _restore(varpd, setup.state)

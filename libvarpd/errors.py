@@ -7,7 +7,11 @@
 
 from __future__ import annotations
 
-from kernel_sim.sys.errno import KernelError
+from typing import Final
+
+from kernel_sim.sys.errno import Errno, KernelError
+
+_GONE: Final = frozenset({Errno.ECONNRESET, Errno.EBADF})
 
 
 class VarpdError(KernelError):
@@ -16,3 +20,8 @@ class VarpdError(KernelError):
 
 class VarpdPanic(Exception):
     """What makes the original abort. The daemon ends with SIGABRT; inside a test it can be caught."""
+
+
+def kernel_has_gone(error: KernelError) -> bool:
+    """Whether an ioctl failed because there is no kernel any more. A plugin's own `VarpdError` never says that, whatever its errno."""
+    return not isinstance(error, VarpdError) and error.errno in _GONE

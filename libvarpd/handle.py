@@ -19,7 +19,8 @@ from kernel_sim.sys.codec import CacheEntry, TargInfo
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.overlay_common import Dest
 from kernel_sim.sys.overlay_target import VARPD_ITER_MAX, TargMode
-from libvarpd.errors import VarpdError
+from libvarpd.errors import VarpdError, VarpdPanic
+from libvarpd.hostfiles import HostFiles, NoFiles
 from libvarpd.instance import Instance, InstanceState, plugin_fault
 from libvarpd.instances import IdSpace, InstanceTable
 from libvarpd.lookup import LookupWorkers
@@ -38,9 +39,19 @@ _Make = Callable[[Provider, Dest], SearchPlugin]
 
 
 class Varpd:
-    """See the module. `device` is /dev/overlay, open for reading and writing exclusively; it is closed by `destroy`."""
+    """See the module. `device` is /dev/overlay, open for reading and writing exclusively; it is closed by `destroy`.
 
-    def __init__(self, device: OverlayDevice, plugins: PluginRegistry, log: Log | None = None) -> None:
+    `files` are the configuration files that properties may name, none by default.
+    """
+
+    def __init__(
+        self,
+        device: OverlayDevice,
+        plugins: PluginRegistry,
+        log: Log | None = None,
+        *,
+        files: HostFiles | None = None,
+    ) -> None:
         self.plugins = plugins
         self.instances: InstanceTable[Instance] = InstanceTable()
         self.failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
@@ -50,6 +61,7 @@ class Varpd:
         self._workers = LookupWorkers(self._overlay, self.instances.get, self.panic, self._log)
         self._ids = IdSpace()
         self._store: StateStore | None = None
+        self._files = files or NoFiles()
 
     def panic(self, error: Exception) -> None:
         """Record what the daemon cannot go on from: `failed` gets it as its result."""
@@ -97,8 +109,19 @@ class Varpd:
         return number
 
     async def instance_activate(self, number: int) -> None:
-        """See `Instance.activate`. Errors: ENOENT no such instance, and those."""
-        await self.instances.find(number).activate(self._overlay, self._store)
+        """See `Instance.activate`. Errors: ENOENT no such instance, and those; why is in the log, for a client is told the errno only."""
+        instance = self.instances.find(number)
+        try:
+            await instance.activate(self._overlay, self._store)
+        except KernelError as error:
+            self._log.error(
+                "activation failed",
+                instance=number,
+                linkid=instance.linkid,
+                plugin=instance.plugin.name,
+                reason=str(error),
+            )
+            raise
 
     async def instance_destroy(self, number: int) -> None:
         """End an instance: it is found no more at once, and its state file is gone at the end (VPD-I8). Errors: ENOENT."""
@@ -123,6 +146,8 @@ class Varpd:
                 instance.refresh()
             except KernelError as error:
                 self._log.error("refresh failed", instance=instance.id, reason=str(error))
+            except VarpdPanic as error:
+                self.panic(error)
 
     # ------------------------------------------------------------------ properties
 
@@ -249,9 +274,11 @@ class Varpd:
                     await self._overlay.degrade(linkid, ORPHAN_TEXT)
 
     def _make(self, number: int, plugin: type[SearchPlugin], info: TargInfo, make: _Make) -> Instance:
-        provider = InstanceProvider(self._overlay, self._upcalls, info.linkid, info.vnetid)
+        provider = InstanceProvider(self._overlay, self._upcalls, self._files, info.linkid, info.vnetid)
         with plugin_fault(self._log, plugin.name, "create"):
             ops = make(provider, Dest(info.needs))
             if not isinstance(ops, plugin):
                 raise TypeError(f"{ops!r} is no {plugin.__name__}")
-        return Instance(number, info, ops, self.plugins.names, self._log)
+        instance = Instance(number, info, ops, self.plugins.names, self._log)
+        provider.changed = instance.changed
+        return instance

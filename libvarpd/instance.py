@@ -17,18 +17,23 @@ import asyncio
 import contextlib
 import enum
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from kernel_sim.dev.log import Log
-from kernel_sim.sys.codec import Point, TargInfo
+from kernel_sim.sys.codec import Point, TargInfo, TargLookup
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.overlay_common import Dest
 from kernel_sim.sys.overlay_target import TargInfoFlag, TargMode
 from libvarpd.errors import VarpdError, VarpdPanic
 from libvarpd.overlay import Overlay
 from libvarpd.persist import StateStore
-from libvarpd.plugin import DROP, Answer, Drop, Query, SearchPlugin
+from libvarpd.plugin import DROP, Answer, Drop, SearchPlugin
 from libvarpd.prop import Properties
+from libvarpd.query import Question
 from libvarpd.state import StateRecord
+
+ASKED_AT_MOST: Final = 16
+"""How often a question is asked whose answer changes each time before it is given."""
 
 
 class InstanceState(enum.Enum):
@@ -67,7 +72,7 @@ class Instance:
         self._ops = ops
         self._log = log
         self._started = False
-        self._questions: dict[asyncio.Task[Answer], None] = {}  # in the order they were asked
+        self._questions: dict[asyncio.Task[Answer], Question] = {}  # in the order they were asked
 
     def guard(self, operation: str) -> contextlib.AbstractContextManager[None]:
         """Around code that calls the plugin."""
@@ -128,29 +133,60 @@ class Instance:
         with self.guard("refresh"):
             self._ops.refresh()
 
-    async def lookup(self, query: Query) -> Answer:
-        """The plugin's answer; DROP when it is not started, or destroyed meanwhile. Errors: the plugin's."""
-        if not self._started or self.state is InstanceState.GONE:
-            return DROP
-        question = asyncio.ensure_future(self._ask(query))
-        self._questions[question] = None
+    async def lookup(self, overlay: Overlay, request: TargLookup) -> Answer:
+        """The plugin's answer; DROP when it is not started, or destroyed meanwhile. Errors: the plugin's.
+
+        A destination that the plugin has changed since it was asked is asked for again: when this returns, the answer is what the
+        plugin would say now, so whoever hands it to the kernel at once hands on no stale one. DROP when the plugin never makes up its
+        mind: nothing gets into the cache then.
+        """
+        question = Question(overlay, request, self._ops)
         try:
-            await asyncio.wait({question})
-            return DROP if question.cancelled() else question.result()
+            for _ in range(ASKED_AT_MOST):
+                answer = await self._answer(question)
+                if isinstance(answer, Drop) or not question.stale:
+                    return answer
+            self._log.error("lookup failed", instance=self.id, reason="the answer changes each time")
+            return DROP
         finally:
-            question.cancel()
-            del self._questions[question]
+            question.close()
+
+    def changed(self, mac: bytes) -> None:
+        """The plugin says something else about a MAC address from now on.
+
+        A lookup that says so itself knows what it answers; else a plugin that does both would be asked for ever.
+        """
+        myself = asyncio.current_task()
+        for asking, question in self._questions.items():
+            question.stale |= asking is not myself and question.request.dstaddr == mac
 
     def require_present(self) -> None:
         """Errors: ENOENT destroyed, while somebody waited for the lock."""
         if self.state is InstanceState.GONE:
             raise VarpdError(Errno.ENOENT, f"no instance {self.id}")
 
-    async def _ask(self, query: Query) -> Answer:
+    async def _answer(self, question: Question) -> Answer:
+        question.stale = False
+        if not self._started or self.state is InstanceState.GONE:
+            return DROP
+        asking = asyncio.ensure_future(self._ask(question))
+        self._questions[asking] = question
+        try:
+            await asyncio.wait({asking})
+        except asyncio.CancelledError:
+            await _end(asking)
+            raise
+        finally:
+            del self._questions[asking]
+        return DROP if asking.cancelled() else asking.result()
+
+    async def _ask(self, question: Question) -> Answer:
         with self.guard("lookup"):
-            answer = await self._ops.lookup(query)
+            answer = await self._ops.lookup(question)
             if not isinstance(answer, Point | Drop):
                 raise TypeError(f"{answer!r} is neither Point nor DROP")
+            if isinstance(answer, Point):
+                answer.pack()  # what the kernel could not be told is the plugin's fault, not the end of the question
             return answer
 
     async def _drain(self) -> None:
@@ -188,3 +224,11 @@ class Instance:
                 if not isinstance(point, Point):
                     raise TypeError(f"{point!r} is no Point")
         await overlay.associate(self.linkid, self.id, self.plugin.mode, self.dest, point)
+
+
+async def _end(asking: asyncio.Task[Answer]) -> None:
+    """Cancel it and wait, so that nothing of the plugin runs once its device is closed."""
+    asking.cancel()
+    await asyncio.wait({asking})
+    if not asking.cancelled():
+        asking.exception()  # seen: nobody wants it

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeAlias
 from kernel_sim.dev.log import Log
 from kernel_sim.sys.codec import TargLookup
 from kernel_sim.sys.errno import Errno, KernelError
-from libvarpd.errors import VarpdError, VarpdPanic
+from libvarpd.errors import VarpdPanic, kernel_has_gone
 from libvarpd.overlay import Overlay
-from libvarpd.plugin import DROP, Answer, Drop, Query
+from libvarpd.plugin import DROP, Answer, Drop
 
 _Tasks: TypeAlias = dict[asyncio.Task[None], None]
 """Tasks in the order they began."""
@@ -25,8 +25,8 @@ _TRY_AGAIN = frozenset({Errno.ETIME, Errno.EINTR})
 class Answers(Protocol):
     """An instance, as far as questions go."""
 
-    async def lookup(self, query: Query) -> Answer:
-        """Where the frames go. Errors: the plugin's."""
+    async def lookup(self, overlay: Overlay, request: TargLookup) -> Answer:
+        """Where the frames go, right at the moment it returns. Errors: the plugin's."""
 
 
 class LookupWorkers:
@@ -107,8 +107,10 @@ class LookupWorkers:
         if instance is None:
             return DROP
         try:
-            return await instance.lookup(Query(request))
-        except VarpdError as error:
+            return await instance.lookup(self._overlay, request)
+        except KernelError as error:
+            if kernel_has_gone(error):
+                raise
             self._log.error("lookup failed", instance=request.varpdid, reason=str(error))
             return DROP
 

@@ -21,6 +21,7 @@ from kernel_sim.sys.codec import (
     TargIter,
     TargList,
     TargLookup,
+    TargPkt,
     TargResp,
 )
 from kernel_sim.sys.overlay_common import Dest
@@ -78,6 +79,19 @@ class Overlay:
     async def drop(self, reqid: int) -> None:
         """Answer a lookup: drop the frame. Errors: EINVAL it is not outstanding."""
         await self._device.ioctl(targ.OVERLAY_TARG_DROP, TargResp(reqid).pack())
+
+    async def packet(self, reqid: int, size: int) -> bytes:
+        """The frame that waits for the answer to a lookup, at most `size` bytes of it. Errors: EINVAL it is not outstanding."""
+        asked = TargPkt(targ.OVERLAY_TARG_NO_LINK, reqid, size)
+        return TargPkt.unpack(await self._device.ioctl(targ.OVERLAY_TARG_PKT, asked.pack())).data
+
+    async def inject(self, frame: bytes, *, reqid: int = 0, linkid: int = targ.OVERLAY_TARG_NO_LINK) -> None:
+        """Let a frame come up an overlay, the one of a lookup or of a link id. Errors: EINVAL over 1518 bytes; ENOENT."""
+        await self._device.ioctl(targ.OVERLAY_TARG_INJECT, TargPkt(linkid, reqid, len(frame), frame).pack())
+
+    async def resend(self, frame: bytes, *, reqid: int = 0, linkid: int = targ.OVERLAY_TARG_NO_LINK) -> None:
+        """Let a frame leave by an overlay. Errors: as `inject`."""
+        await self._device.ioctl(targ.OVERLAY_TARG_RESEND, TargPkt(linkid, reqid, len(frame), frame).pack())
 
     async def links(self) -> tuple[int, ...]:
         """The link ids of all overlays, in the order they were made."""

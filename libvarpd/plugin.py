@@ -8,6 +8,8 @@ A search plugin is a subclass of `SearchPlugin`; varpd makes one object of it fo
         mode = TargMode.DYNAMIC
 
         async def lookup(self, query: Query) -> Answer:
+            if query.request.sap == ETHERTYPE_ARP:
+                return await query.proxy_arp()  # which asks `arp`
             return await self._directory.find(query.request.dstaddr) or DROP
         ...
 
@@ -51,19 +53,50 @@ MacAnswer: TypeAlias = bytes | Drop
 """What `arp` and `dhcp` give: 6 bytes, or `DROP`."""
 
 
-@dataclass(slots=True, frozen=True)
-class Query:
-    """A question of the kernel: `request` describes the first frame that waits for the answer."""
+class Query(Protocol):
+    """A question of the kernel, and what may be done with the frame that waits before it is answered (VPD 5.1).
 
-    request: TargLookup
+    Every call may raise `KernelError`: EINVAL the question has been answered, or nobody waits for the answer any more.
+    """
+
+    @property
+    def request(self) -> TargLookup:
+        """What describes the first frame that waits."""
+
+    async def packet(self) -> bytes:
+        """That frame, Ethernet header and all; at most 1518 bytes of it."""
+
+    async def inject(self, frame: bytes) -> None:
+        """Let a frame come up the overlay as if from the wire; at most 1518 bytes. Whether anybody took it is not told."""
+
+    async def resend(self, frame: bytes) -> None:
+        """Let a frame leave by the overlay, with a lookup of its own; at most 1518 bytes. Its fate is not told (KRN-Q38)."""
+
+    async def proxy_arp(self) -> Drop:
+        """Answer an ARP request in the name of the address asked for, with what `SearchPlugin.arp` says (VPD 5.3)."""
+
+    async def proxy_ndp(self) -> Drop:
+        """The same for a neighbour solicitation (VPD 5.4)."""
+
+    async def proxy_dhcp(self) -> Drop:
+        """Send a DHCP client's broadcast on to the server that `SearchPlugin.dhcp` names (VPD 5.5)."""
 
 
 class Provider(Protocol):
-    """What a plugin may ask of libvarpd on behalf of its instance, from any operation."""
+    """What a plugin may ask of libvarpd on behalf of its instance, from any operation. None of it waits."""
 
     @property
     def vnetid(self) -> int:
         """The overlay's virtual network id, as the kernel gave it when the instance was made or restored."""
+
+    def read_file(self, path: str) -> bytes:
+        """A configuration file of the host: an absolute path is below its root. Errors: see `libvarpd.hostfiles`."""
+
+    def inject_varp(self, mac: bytes, target: Point | None) -> None:
+        """Put an answer into the kernel's cache, or with None take it out; answers on their way are asked for again (VPD 5.7)."""
+
+    def inject_arp(self, vlan: int, source_mac: bytes, source_ip: bytes, destination_mac: bytes) -> None:
+        """Announce that an IPv4 address (4 bytes) is at a MAC address, to one that may think otherwise (VPD 5.7)."""
 
     def degrade(self, text: str) -> None:
         """Mark the overlay degraded, with the reason people are shown (255 bytes). An overlay that is gone is none (VPD-Q31)."""

@@ -7,15 +7,12 @@ is put aside as `<name>.bad` (VPD-Q23). Other files are left alone (VPD-I13).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 from kernel_sim.dev.log import Log
 from kernel_sim.sys.errno import Errno, KernelError
-from libvarpd.errors import VarpdError
+from libvarpd.errors import VarpdError, kernel_has_gone
 from libvarpd.persist import StateStore
 from libvarpd.state import StateRecord, file_name, number_in
-
-_KERNEL_GONE: Final = frozenset({Errno.ECONNRESET, Errno.EBADF})
 
 
 async def restore_files(
@@ -36,7 +33,7 @@ async def restore_files(
                 raise VarpdError(Errno.EINVAL, f"it holds instance {record.id}")
             await adopt(record)
         except KernelError as error:
-            if error.errno in _KERNEL_GONE:
+            if kernel_has_gone(error):
                 raise
             log.warning("state file put aside", file=name, reason=str(error))
             store.quarantine(name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from kernel_sim.dev.log import Log
+from kernel_sim.sys.codec import CacheEntry, Point, TargDegrade
 from kernel_sim.sys.errno import Errno, KernelError
+from libvarpd import arp
+from libvarpd.hostfiles import HostFiles
 from libvarpd.overlay import Overlay
 
 
@@ -38,11 +41,16 @@ class Upcalls:
 
 
 class InstanceProvider:
-    """See `libvarpd.plugin.Provider`: the one of an instance."""
+    """See `libvarpd.plugin.Provider`: the one of an instance. `changed` is told each MAC address whose answer it changes.
 
-    def __init__(self, overlay: Overlay, upcalls: Upcalls, linkid: int, vnetid: int) -> None:
+    What the kernel could not be told is refused at once, where the plugin sees it (EINVAL).
+    """
+
+    def __init__(self, overlay: Overlay, upcalls: Upcalls, files: HostFiles, linkid: int, vnetid: int) -> None:
+        self.changed: Callable[[bytes], None] = _nobody_waits
         self._overlay = overlay
         self._upcalls = upcalls
+        self._files = files
         self._linkid = linkid
         self._vnetid = vnetid
 
@@ -50,8 +58,29 @@ class InstanceProvider:
     def vnetid(self) -> int:
         return self._vnetid
 
+    def read_file(self, path: str) -> bytes:
+        return self._files.read(path)
+
+    def inject_varp(self, mac: bytes, target: Point | None) -> None:
+        entry = CacheEntry(mac, point=target or Point())
+        entry.pack()
+        self.changed(mac)
+        if target is None:
+            self._upcalls.post("inject_varp", self._linkid, self._overlay.cache_remove(self._linkid, mac))
+        else:
+            self._upcalls.post("inject_varp", self._linkid, self._overlay.cache_set(self._linkid, entry))
+
+    def inject_arp(self, vlan: int, source_mac: bytes, source_ip: bytes, destination_mac: bytes) -> None:
+        frame = arp.gratuitous_arp(vlan, source_mac, source_ip, destination_mac)
+        self._upcalls.post("inject_arp", self._linkid, self._overlay.inject(frame, linkid=self._linkid))
+
     def degrade(self, text: str) -> None:
+        TargDegrade(self._linkid, text).pack()
         self._upcalls.post("degrade", self._linkid, self._overlay.degrade(self._linkid, text))
 
     def restore(self) -> None:
         self._upcalls.post("restore", self._linkid, self._overlay.restore(self._linkid))
+
+
+def _nobody_waits(_mac: bytes) -> None:
+    """Before the instance exists it has no questions."""

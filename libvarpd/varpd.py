@@ -30,6 +30,7 @@ from kernel_sim.dev.service import set_process_name
 from kernel_sim.sys.errno import KernelError, from_host, strerror
 from libvarpd import privileges
 from libvarpd.daemon import SIGNALS, DoorPlace, FatalError, Setup, serve
+from libvarpd.hostfiles import RootFiles
 from libvarpd.launcher import EXIT_FATAL, Daemon, Launcher, split
 from libvarpd.loader import load_directory, load_entry_points
 from libvarpd.overlay import OPEN_FLAGS
@@ -100,6 +101,7 @@ def _leave_descriptors() -> None:
 def _prepare(root: Path, options: Options) -> tuple[Setup, DropMode]:
     """Open everything that privileges are needed for. Errors: `FatalError`."""
     overlay = _open_overlay(root)
+    root = root.absolute()
     drop = privileges.current_choice()
     run = root / paths.VARPD_RUN
     _make_run_directory(run, drop)
@@ -111,7 +113,10 @@ def _prepare(root: Path, options: Options) -> tuple[Setup, DropMode]:
         os.chdir(run)
     state = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     door = _place_door(root, run, options.door)
-    return Setup(overlay, state, door, PluginRegistry(), {0, os.geteuid()}, log), drop
+    with _fatal(f"failed to open {root}"):
+        root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    files = RootFiles(root_fd, state, str(root))
+    return Setup(overlay, state, door, files, PluginRegistry(), {0, os.geteuid()}, log), drop
 
 
 def _open_overlay(root: Path) -> socket:

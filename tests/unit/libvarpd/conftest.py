@@ -101,14 +101,14 @@ def world(traced: type[Traced], log: ListLog) -> Iterator[VarpdWorld]:
 
 @pytest.fixture
 def dynamic_plugin() -> type[Direct]:
-    """A plugin of mode dynamic; the release's kernel refuses to associate it."""
+    """A plugin of mode dynamic, whose every answer is the same point."""
 
     class Moving(Direct):
         name = "moving"
         mode = TargMode.DYNAMIC
 
         async def lookup(self, query: Any) -> Point:
-            return Point()
+            return Point(ip=TEN, port=4789)
 
     return Moving
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etherspan.testing.varpd import VarpdWorld
+from etherspan.testing.varpd import VarpdWorld, varpd_world
 from kernel_sim.sys import overlay_target as targ
 from kernel_sim.sys.codec import CacheEntry, OverlayLink, OverlayStatus, Point
 from kernel_sim.sys.errno import Errno, KernelError
@@ -199,17 +199,35 @@ def test_a_failed_step_is_undone_in_reverse_and_activation_can_succeed_later(
     assert (list(world.store.files), varpd_id(world, linkid)) == ([f"{made}.varpd"], uint_value(made))
 
 
-def test_a_dynamic_plugin_can_be_created_and_the_kernel_says_that_it_has_no_such_target(
+def test_a_dynamic_plugin_is_bound_without_a_default_and_its_cache_begins_empty(
     dynamic_plugin: Any, configure: Callable[[VarpdWorld, int], None]
 ) -> None:
-    world = VarpdWorld(dynamic_plugin)
-    linkid = world.host.create_overlay("demo0", 23, to=None)
-    made = world.run(world.varpd.instance_create(linkid, "moving"))
-    assert world.varpd.instance_mode(made) == (Dest.IP | Dest.PORT, TargMode.DYNAMIC)
-    configure(world, made)
-    assert refusal(world, world.varpd.instance_activate(made)) is Errno.ENOTSUP
-    assert world.store.files == {}
-    world.close()
+    with varpd_world(dynamic_plugin) as world:
+        linkid = world.host.create_overlay("demo0", 23, to=None)
+        made = world.run(world.varpd.instance_create(linkid, "moving"))
+        assert world.varpd.instance_mode(made) == (Dest.IP | Dest.PORT, TargMode.DYNAMIC)
+        configure(world, made)
+        world.run(world.varpd.instance_activate(made))
+        assert (list(world.store.files), varpd_id(world, linkid)) == ([f"{made}.varpd"], uint_value(made))
+        assert world.run(world.varpd.cache_walk(made, bytes(8), 200))[1] == ()
+        entry = CacheEntry(bytes(range(6)), 0, Point(ip=TEN, port=1))
+        world.run(world.varpd.cache_set(made, entry))
+        assert world.run(world.varpd.cache_get(made, entry.mac)) == entry
+
+
+def test_the_log_says_why_an_activation_was_refused(world: VarpdWorld, instance: Make, traced: Any, log: Any) -> None:
+    made = instance()
+    linkid = world.varpd.instances.find(made).linkid
+    traced.faults["start"] = VarpdError(Errno.EPROTO, "/etc/map.json: line 3 column 7: ',' expected")
+    assert refusal(world, world.varpd.instance_activate(made)) is Errno.EPROTO
+    assert log.named("activation failed") == [
+        {
+            "instance": made,
+            "linkid": linkid,
+            "plugin": "traced",
+            "reason": "Protocol error: /etc/map.json: line 3 column 7: ',' expected",
+        }
+    ]
 
 
 # ---------------------------------------------------------------------- destroy
@@ -419,6 +437,14 @@ def test_a_refresh_reaches_every_plugin_and_a_fault_stops_none(world: VarpdWorld
     traced.faults["refresh"] = RuntimeError("no")
     world.varpd.refresh()
     assert traced.calls.count("refresh") == 2
+    assert not world.varpd.failed.done()
+
+
+def test_a_panic_of_a_refresh_ends_the_daemon(world: VarpdWorld, instance: Make, traced: Any) -> None:
+    instance()
+    traced.faults["refresh"] = VarpdPanic("inconsistent")
+    world.varpd.refresh()
+    assert str(world.varpd.failed.result()) == "inconsistent"
 
 
 # ---------------------------------------------------------------------- persistence

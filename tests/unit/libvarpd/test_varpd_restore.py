@@ -189,7 +189,7 @@ def test_of_two_files_naming_one_link_the_first_is_kept(world: VarpdWorld, insta
 
 
 @pytest.mark.parametrize("operation", ["restore", "start"])
-@pytest.mark.parametrize("fault", [VarpdError(Errno.ENOMEM), RuntimeError("bug")])
+@pytest.mark.parametrize("fault", [VarpdError(Errno.ENOMEM), VarpdError(Errno.ECONNRESET), RuntimeError("bug")])
 def test_a_plugin_that_fails_to_restore_leaves_nothing_behind_but_the_file(
     world: VarpdWorld, instance: Make, traced: Any, operation: str, fault: Exception
 ) -> None:
