@@ -23,7 +23,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 _VALUES: Final = {
     ("create-overlay", "e"): ("vxlan",),
-    ("create-overlay", "s"): ("direct",),
+    ("create-overlay", "s"): ("direct", "files"),
     ("create-vnic", "m"): ("random", "factory", "auto", "vrrp"),
     ("create-vnic", "A"): ("inet", "inet6"),
 }

@@ -151,7 +151,7 @@ ROWS: Final = (
         "    create-overlay   [-t] -e <encap> -s <search> -v <vnetid>\n\t\t     [ -p <prop>=<value>[,...]] <overlay>",
         (
             Declared("e", argument=True, long=("encap",), help="encapsulation plugin, such as vxlan"),
-            Declared("s", argument=True, long=("search",), help="search plugin, such as direct"),
+            Declared("s", argument=True, long=("search",), help="search plugin, such as direct or files"),
             Declared("v", argument=True, long=("vnetid",), help="virtual network id"),
             Declared("p", argument=True, long=("prop",), help="prop=value[,prop=value…]"),
             _TEMPORARY,
@@ -162,6 +162,17 @@ ROWS: Final = (
         "overlay:delete_overlay",
         "    delete-overlay   [-t] <overlay>",
         (_TEMPORARY,),
+        DatalinkClass.OVERLAY,
+    ),
+    Row(
+        "modify-overlay",
+        "overlay_modify:modify_overlay",
+        "    modify-overlay   -d mac | -f | -s mac=ip:port <overlay>",
+        (
+            Declared("d", argument=True, long=("delete-entry",), help="forget where frames to this address go"),
+            Declared("f", long=("flush-table",), help="forget where all frames go"),
+            Declared("s", argument=True, long=("set-entry",), help="mac=ip:port, mac=[ipv6]:port or mac=drop"),
+        ),
         DatalinkClass.OVERLAY,
     ),
     Row(
@@ -231,7 +242,6 @@ NOT_HERE: Final = frozenset(
         "add-bridge",
         "remove-bridge",
         "show-bridge",
-        "modify-overlay",
         "show-usage",
     }
 )

@@ -91,6 +91,23 @@ def nic(booted_host: Path) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.fixture
+def host_file(booted_host: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """Give the host a file that everybody may read; it is gone again at the end."""
+    made: list[Path] = []
+
+    def write(path: str, content: bytes) -> None:
+        file = booted_host / path
+        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o644)
+        made.append(file)
+
+    yield write
+    for file in made:
+        file.unlink()
+
+
+@pytest.fixture
 def empty_host(booted_host: Path) -> Iterator[Path]:
     yield booted_host
     empty(booted_host)

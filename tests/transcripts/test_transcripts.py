@@ -8,8 +8,8 @@ A file `FOLDER/NAME.t` is a sequence of steps:
     [0]                            its exit status, always given
 
 A trailing blank is written `␠`. Placeholders: `<MAC>` stands for a MAC address, `<ROOT>` for the host's root. Lines that begin
-with `#` are comments; `# fact: ID ...` cites facts, `# nic NAME` gives the host an Ethernet interface of that name
-for as long as the file runs.
+with `#` are comments; `# fact: ID ...` cites facts, and for as long as the file runs `# nic NAME` gives the host an Ethernet interface of
+that name, `# file PATH NAME` the file PATH below its root, a copy of NAME in `fixtures/overlays`.
 
 All files of a worker share one host, which is returned to empty between them: links deleted, dlmgmtd restarted, varpd off, so
 that both id spaces begin at 1 again. Commands run in this process, every tenth as a process of its own.
@@ -33,6 +33,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+FIXTURES = HERE.parents[1] / "fixtures/overlays"
 MAC = r"[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}"
 OWN_PROCESS_EVERY = 10
 
@@ -50,6 +51,7 @@ class Step:
 class Transcript:
     facts: list[str] = field(default_factory=list)
     nics: list[str] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
 
@@ -64,6 +66,9 @@ def parse(path: Path) -> Transcript:
                 found.facts += text.removeprefix("# fact:").split()
             elif text.startswith("# nic "):
                 found.nics.append(text.split()[2])
+            elif text.startswith("# file "):
+                path_below_root, fixture = text.split()[2:]
+                found.files.append((path_below_root, fixture))
             elif text.startswith("$ "):
                 step = Step(number, text[2:])
                 found.steps.append(step)
@@ -170,11 +175,15 @@ def transcripts() -> Iterator[object]:
 
 @pytest.mark.namespaces
 @pytest.mark.parametrize("path", list(transcripts()))
-def test_transcript(path: Path, empty_host: Path, nic: Callable[[str], None]) -> None:
+def test_transcript(
+    path: Path, empty_host: Path, nic: Callable[[str], None], host_file: Callable[[str, bytes], None]
+) -> None:
     commands = Commands(empty_host)
     transcript = parse(path)
     for name in transcript.nics:
         nic(name)
+    for path_below_root, fixture in transcript.files:
+        host_file(path_below_root, (FIXTURES / fixture).read_bytes())
     for step in transcript.steps:
         wrong = differences(step, commands.run(step.command), empty_host)
         assert not wrong, f"{path.name} {wrong}"

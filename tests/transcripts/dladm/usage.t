@@ -22,11 +22,9 @@ $ dladm frob
 2|     create-overlay   [-t] -e <encap> -s <search> -v <vnetid>
 2| 		     [ -p <prop>=<value>[,...]] <overlay>
 2|     delete-overlay   [-t] <overlay>
+2|     modify-overlay   -d mac | -f | -s mac=ip:port <overlay>
 2|     show-overlay     [-f | -t] [[-p] -o <field>,...] [<overlay>]
 2|
-[1]
-$ dladm modify-overlay -f ov0
-2| dladm: subcommand 'modify-overlay' is not part of this release; 'dladm help' lists those that are
 [1]
 $ dladm create-aggr -l net0 aggr0
 2| dladm: subcommand 'create-aggr' is not part of this release; 'dladm help' lists those that are

@@ -1,10 +1,12 @@
-"""A host in memory under the dladm command: the real simulated kernel, and small stand-ins for the daemons.
+"""Hosts in memory under the dladm command.
 
-The stand-ins have the clients' methods and keep their promises; each can be told to refuse.
+`host` is the real simulated kernel with small stand-ins for the daemons, which have the clients' methods and keep their promises; each can
+be told to refuse. `world_host` has everything real, and overlays that ask for their destinations.
 """
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import io
 import itertools
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dladm.cli.main import Session, run
+from dladm.cli.main import Session, main, run
 from dladm.cli.messages import Terminal
 from dladm.dlmgmtd.client import ConfValue, LinkInfo
 from dladm.libdladm.handle import Dladm
@@ -23,8 +25,10 @@ from dladm.libdladm.status import DladmError
 from dladm.libscf.protocol import VARPD, State
 from etherspan.testing.host import MemoryHost
 from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPhys
+from etherspan.testing.simworld import SimWorld, SimWorldHost
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import PhysLink
+from kernel_sim.dev.client import System
 from kernel_sim.sys.codec import CacheEntry, EsNameClear, EsNameSet, TargAssociate
 from kernel_sim.sys.dld import DL_ETHER, DatalinkClass, DatalinkFlag
 from kernel_sim.sys.errno import Errno, KernelError
@@ -203,7 +207,6 @@ class FakeVarpd(Refusals):
     def __init__(self, kernel: MemoryHost) -> None:
         super().__init__()
         self.instances: dict[int, Instance] = {}
-        self.table: list[CacheEntry] = []
         self.ids = itertools.count(1)
         self.up = False
         self.ever = False
@@ -259,13 +262,10 @@ class FakeVarpd(Refusals):
 
     def instance_target_mode(self, instance: int) -> tuple[Dest, TargMode]:
         self._of(instance)
-        return DEST_IP_PORT, TargMode.DYNAMIC if self.table else TargMode.POINT
+        return DEST_IP_PORT, TargMode.POINT
 
     def instance_cache_get(self, instance: int, mac: bytes) -> CacheEntry:
         return CacheEntry(mac, point=self._of(instance).plugin.default())
-
-    def instance_cache_walk(self, instance: int) -> Iterator[CacheEntry]:
-        return iter(self.table)
 
     def prop_nprops(self, instance: int) -> int:
         return self._of(instance).props.count()
@@ -327,24 +327,14 @@ class Result:
     status: int
 
 
-@dataclass(slots=True)
-class Host:
-    """All of it. `host("show-link -P")` runs dladm, split like a shell would."""
+class Commands(abc.ABC):
+    """Runs dladm: one string, split like a shell would, or the words themselves. `host("show-link -P")`"""
 
-    kernel: MemoryHost
-    varpd: FakeVarpd
-    scf: FakeScf
-    dlmgmt: FakeDlmgmt
-    dld: FakeDevice | None
-    notes: list[str] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
+    @abc.abstractmethod
+    def run(self, words: list[str]) -> Result: ...
 
     def __call__(self, *words: str) -> Result:
-        """Run a command line: one string, or the words themselves."""
-        out, err = io.StringIO(), io.StringIO()
-        argv = shlex.split(words[0]) if len(words) == 1 else list(words)
-        status = run(argv, Session(Terminal("dladm", out, err), lambda: FakeHandle(self)))
-        return Result(out.getvalue(), err.getvalue(), status)
+        return self.run(shlex.split(words[0]) if len(words) == 1 else list(words))
 
     def ok(self, *words: str) -> str:
         """Run a command that succeeds and says nothing on stderr; its output."""
@@ -357,6 +347,24 @@ class Host:
         done = self(*words)
         assert (done.out, done.status) == ("", 1)
         return done.err
+
+
+@dataclass
+class Host(Commands):
+    """All of it."""
+
+    kernel: MemoryHost
+    varpd: FakeVarpd
+    scf: FakeScf
+    dlmgmt: FakeDlmgmt
+    dld: FakeDevice | None
+    notes: list[str] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    def run(self, words: list[str]) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        status = run(words, Session(Terminal("dladm", out, err), lambda: FakeHandle(self)))
+        return Result(out.getvalue(), err.getvalue(), status)
 
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -409,3 +417,34 @@ def _host() -> Host:
 @pytest.fixture
 def host() -> Host:
     return _host()
+
+
+MAP = "etc/overlays/map.json"
+
+
+class WorldHost(Commands):
+    """A host of a world in memory, and the world."""
+
+    def __init__(self, world: SimWorld, inner: SimWorldHost) -> None:
+        self.world = world
+        self.inner = inner
+        self.system: System = inner.system
+
+    def run(self, words: list[str]) -> Result:
+        """As whoever `system` is for."""
+        out, err = io.StringIO(), io.StringIO()
+        status = main(words, system=self.system, stdout=out, stderr=err)
+        return Result(out.getvalue(), err.getvalue(), status)
+
+    def create(self, *more: str, name: str = "ov0", vnetid: int = 23, path: str = "/" + MAP) -> Result:
+        """Create a `files` overlay."""
+        props = f"vxlan/listen_ip={self.inner.address},files/config={path}"
+        return self("create-overlay", *more, "-e", "vxlan", "-s", "files", "-v", str(vnetid), "-p", props, name)
+
+
+@pytest.fixture
+def world_host() -> Iterator[WorldHost]:
+    with SimWorld() as world:
+        made = WorldHost(world, world.host("a", "10.88.88.69"))
+        made.inner.write(MAP, "{}")
+        yield made

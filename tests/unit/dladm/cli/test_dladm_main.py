@@ -37,6 +37,7 @@ usage:  dladm <subcommand> <args> ...
     create-overlay   [-t] -e <encap> -s <search> -v <vnetid>
 \t\t     [ -p <prop>=<value>[,...]] <overlay>
     delete-overlay   [-t] <overlay>
+    modify-overlay   -d mac | -f | -s mac=ip:port <overlay>
     show-overlay     [-f | -t] [[-p] -o <field>,...] [<overlay>]
 
 """
@@ -172,7 +173,8 @@ def test_a_shell_completes_subcommands_options_and_links(
     assert complete("show-link", "") == ["demo0", "stub0", "vnic0"]
     assert complete("show-link", "st") == ["stub0"]
     assert complete("create-vnic", "-l", "") == ["demo0", "stub0", "vnic0"]
-    assert complete("create-overlay", "-s", "") == ["direct"]
+    assert complete("create-overlay", "-s", "") == ["direct", "files"]
+    assert complete("modify-overlay", "") == ["demo0"]
     assert complete("create-overlay", "") == []
     assert complete("show-overlay", "--p") == ["--parsable", "--parseable"]
 

@@ -8,13 +8,11 @@ import pytest
 
 from dladm.libscf.protocol import State
 from kernel_sim.cred import Credentials
-from kernel_sim.sys.codec import CacheEntry, Point, TargDegrade
+from kernel_sim.sys.codec import TargDegrade
 from kernel_sim.sys.dld import DatalinkFlag
 from kernel_sim.sys.errno import Errno
 from kernel_sim.sys.overlay import OVERLAY_IOC_GETPROP, OVERLAY_IOC_PROPINFO, OVERLAY_IOC_STATUS
 from kernel_sim.sys.overlay_target import OVERLAY_TARG_DEGRADE
-
-V4 = bytes(10) + b"\xff\xff"
 
 
 def lines(*texts: str) -> str:
@@ -64,29 +62,6 @@ def test_golden_targets(host: Any) -> None:
     assert host.ok("show-overlay -t -p -o destination demo0") == "10.88.88.70:4789\n"
 
 
-def test_a_dynamic_table_is_shown_in_order_of_mac_addresses_without_brackets(host: Any) -> None:
-    host.demo(name="sdc_overlay7957669")
-    host.varpd.table = [
-        CacheEntry(bytes.fromhex("90b8d01fd02a"), point=Point(ip=V4 + bytes((10, 0, 1, 5)), port=4789)),
-        CacheEntry(
-            bytes.fromhex("0208200a0b0c"),
-            point=Point(ip=bytes.fromhex("fd00008800000000") + b"\0" * 7 + b"\5", port=4789),
-        ),
-    ]
-    assert host.ok("show-overlay -t") == (
-        "LINK                TARGET            DESTINATION\n"
-        "sdc_overlay7957669  2:8:20:a:b:c      fd00:88::5:4789\n"
-        "sdc_overlay7957669  90:b8:d0:1f:d0:2a 10.0.1.5:4789\n"
-    )
-
-
-@pytest.mark.fact("DLM-Q13")
-def test_a_drop_entry_is_labelled(host: Any) -> None:
-    host.demo()
-    host.varpd.table = [CacheEntry(bytes(6), flags=1)]
-    assert host.ok("show-overlay -t -p -o destination") == "drop\n"
-
-
 def test_golden_health(host: Any) -> None:
     host.demo()
     host.demo(name="sdc_overlay7957669", vnetid=7957669)
@@ -96,6 +71,23 @@ def test_golden_health(host: Any) -> None:
         "demo0               ONLINE  -\n"
         "sdc_overlay7957669  DEGRADED cannot reach any remote peers\n"
     )
+
+
+def test_a_message_with_commas_is_broken_after_them_where_the_column_ends(host: Any) -> None:
+    host.demo()
+    degrade(host, "demo0", "cannot reach remote peers 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4")
+    assert host.ok("show-overlay -f") == (
+        "LINK                STATUS  DETAILS\n"
+        "demo0               DEGRADED cannot reach remote peers 10.0.0.1,10.0.0.2,10.0.0.3,\n"
+        "                            10.0.0.4\n"
+    )
+    assert host.ok("show-overlay -f -p -o details") == "cannot reach remote peers 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4\n"
+
+
+def test_a_message_of_255_bytes_is_shown_whole(host: Any) -> None:
+    host.demo()
+    degrade(host, "demo0", "x" * 255)
+    assert host.ok("show-overlay -f -p -o details") == "x" * 255 + "\n"
 
 
 @pytest.mark.fact("DLM-Q24")
