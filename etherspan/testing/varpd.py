@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from kernel_sim.dev.client import Transport
@@ -70,8 +70,8 @@ class KernelDevice:
 class MemoryStore:
     """State files in a dictionary. See `libvarpd.persist.StateStore`; `refuse` is raised by the next write."""
 
-    def __init__(self, files: dict[str, bytes] | None = None) -> None:
-        self.files = {} if files is None else files
+    def __init__(self, files: MutableMapping[str, bytes] | None = None) -> None:
+        self.files: MutableMapping[str, bytes] = {} if files is None else files
         self.refuse: KernelError | None = None
 
     def names(self) -> Sequence[str]:

@@ -1,0 +1,215 @@
+"""The world on this machine: hosts booted as `etherspan host boot` does it, each in a network namespace, on one bridge.
+
+    with NetnsWorld(Path(folder)) as world:
+        scenario(world)
+
+Needs root, or a user namespace with the rights to make network namespaces and TAPs. Ports are AF_PACKET sockets on the VNICs' TAPs, where
+IPv6 and ARP are off, so that nothing but a scenario's frames flows. Time is real.
+
+What a world needs on disk is below its folder; closing it halts the hosts and removes their namespaces, whatever state they are in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+from typing import Final
+
+from dladm.dlmgmtd.client import Dlmgmt
+from dladm.libscf.client import Scf
+from dladm.libscf.protocol import RESTARTER
+from etherspan import netconf, netns
+from etherspan.host import control
+from etherspan.host.services import log_path
+from kernel_sim.dev.client import LocalSystem
+from kernel_sim.sys.dld import DatalinkClass
+from kernel_sim.sys.errno import KernelError
+
+from .netnsport import NetnsPort
+from .simlog import LogRecord
+from .world import KERNEL, SERVICE_SECONDS, SERVICES, Host, World
+
+BRIDGE: Final = "br0"
+UNDERLAY_LINK: Final = "net0"
+UNDERLAY_MTU: Final = 1500
+BOOT_SECONDS: Final = 30.0
+TABLES: Final = "etc/overlays"
+"""Where scenarios keep configuration files."""
+_DELETE: Final = {
+    DatalinkClass.VNIC: "delete-vnic",
+    DatalinkClass.ETHERSTUB: "delete-etherstub",
+    DatalinkClass.OVERLAY: "delete-overlay",
+}
+_PREFIX: Final = {4: 24, 6: 64}
+_POLL_SECONDS: Final = 0.01
+_RECORD_HEAD: Final = frozenset({"v", "level", "name", "hostname", "pid", "tid", "time", "msg"})
+
+
+class NetnsWorld(World):
+    """See the module. `folder` is an empty directory, or one that can be made.
+
+    A world can serve several scenarios, one after the other: `recycle` empties its hosts, and `host` gives out what is idle before it boots
+    another.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.hosts: dict[str, NetnsHost] = {}
+        self._idle: list[NetnsHost] = []
+        self._booted = 0
+        self._folder = folder
+        self._switch = folder / "switch"
+        self._undo = contextlib.ExitStack()
+        self._pin(self._switch)
+        netns.call(self._switch, netconf.make_bridge, BRIDGE, UNDERLAY_MTU)
+
+    def host(self, name: str, *addresses: str) -> NetnsHost:
+        """See `World.host`."""
+        assert name not in self.hosts, f"there is a host {name}"
+        for idle in self._idle:
+            if (idle.name, idle.addresses) == (name, addresses):
+                self._idle.remove(idle)
+                self.hosts[name] = idle
+                return idle
+        made = self.hosts[name] = self._boot(name, addresses)
+        return made
+
+    def recycle(self) -> None:
+        """Empty all hosts, for the next scenario. Errors: AssertionError when one cannot be emptied."""
+        for host in self.hosts.values():
+            host.empty()
+        self._idle += self.hosts.values()
+        self.hosts = {}
+
+    def _boot(self, name: str, addresses: Sequence[str]) -> NetnsHost:
+        self._booted += 1
+        folder = self._folder / f"{self._booted}-{name}"
+        place, root = folder / "ns", folder / "root"
+        self._pin(place)
+        cable = (BRIDGE, f"port{self._booted}", UNDERLAY_LINK, place, UNDERLAY_MTU)
+        netns.call(self._switch, netconf.plug_into_bridge, *cable)
+        networks = [ip_interface(f"{one}/{_PREFIX[ip_address(one).version]}") for one in addresses]
+        netns.call(place, netconf.configure, UNDERLAY_LINK, networks, {})
+        netns.call(place, netns.set_sysctl, "net/ipv6/conf/default/disable_ipv6", "1")
+        made = NetnsHost(name, addresses, root, place)
+        root.mkdir(parents=True)
+        self._undo.callback(made.halt)
+        netns.call(place, control.boot_host, root)
+        return made
+
+    def advance(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        self._undo.close()
+
+    def _pin(self, place: Path) -> None:
+        netns.pin(place)
+        self._undo.callback(_end_namespace, place)
+
+
+class NetnsHost(Host):
+    """See `world.Host`. `root` is its root directory, `place` its namespace."""
+
+    def __init__(self, name: str, addresses: Sequence[str], root: Path, place: Path) -> None:
+        super().__init__(name, addresses, LocalSystem(root))
+        self.root = root
+        self.place = place
+        self._ports = contextlib.ExitStack()
+        self._drops_before: dict[str, int] = {}
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.new")
+        fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+        fresh.chmod(mode)
+        fresh.replace(file)
+
+    def port(self, name: str) -> NetnsPort:
+        opened = netns.call(self.place, NetnsPort.open, self.name, name)
+        self._ports.callback(opened.close)
+        return opened
+
+    def log(self, service: str = "varpd") -> list[LogRecord]:
+        found: list[LogRecord] = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.root / log_path(SERVICES[service])).read_text().splitlines():
+                record = json.loads(line)
+                keys = {key: value for key, value in record.items() if key not in _RECORD_HEAD}
+                found.append(LogRecord(record["level"], record["msg"], keys))
+        return found
+
+    def kill(self, service: str) -> None:
+        if service == KERNEL:
+            self._kill_kernel()
+        else:
+            self._kill_service(service)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"{self.name}: not within {seconds:g} s: {what}"
+            time.sleep(_POLL_SECONDS)
+
+    def drops(self) -> dict[str, int]:
+        """See `Host.drops`: since the host was booted, or emptied."""
+        return {
+            name: count - self._drops_before.get(name, 0)
+            for name, count in super().drops().items()
+            if count != self._drops_before.get(name)
+        }
+
+    def empty(self) -> None:
+        """Delete all links and tables, close all ports, count drops from now on. Errors: AssertionError."""
+        self._ports.close()
+        with Dlmgmt(self.system) as dlmgmt:
+            for kind, command in _DELETE.items():
+                for link in dlmgmt.walk(kind):
+                    self.dladm(command, link.name)
+        shutil.rmtree(self.root / TABLES, ignore_errors=True)
+        self._drops_before = super().drops()
+
+    def halt(self) -> None:
+        """Halt it, and close its ports."""
+        self._ports.close()
+        control.halt_host(self.root)
+
+    def _kill_service(self, service: str) -> None:
+        fmri = SERVICES[service]
+        with Scf(self.system) as scf:
+            pid = scf.info(fmri).pid
+            os.kill(pid, signal.SIGKILL)
+
+            def up_again() -> bool:
+                info = scf.info(fmri)
+                return info.state == "online" and info.pid not in {0, pid}
+
+            self.wait_until(up_again, SERVICE_SECONDS, f"{service} to be up again")
+
+    def _kill_kernel(self) -> None:
+        with Scf(self.system) as scf:
+            boots = scf.host()["boots"]
+            kernel = scf.info(RESTARTER).pids[1]
+        os.kill(kernel, signal.SIGKILL)
+
+        def up_again() -> bool:
+            with contextlib.suppress(KernelError), Scf(self.system) as scf:
+                found = scf.host()
+                return bool(found["boots"] > boots and found["phase"] == "up")
+            return False
+
+        self.wait_until(up_again, BOOT_SECONDS, "the host to be up again")
+        self._drops_before = {}
+
+
+def _end_namespace(place: Path) -> None:
+    if netns.is_pinned(place):
+        netns.end_processes(place)
+    netns.unpin(place)

@@ -1,0 +1,211 @@
+r"""The world in memory: hosts in this process on a virtual clock (`simloop`), with nothing of the machine in it.
+
+    with SimWorld(seed=1) as world:
+        scenario(world)
+        print(*world.trace.lines, sep="\n")
+
+Beside what every world can, its underlay can be made to fail: `world.faults("a").loss = 0.1` is for what host a sends, `world.part("a",
+"b")` and `world.heal()` cut and mend the way between two hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kernel_sim.ddi import PhysLink, SocketAddress
+from kernel_sim.middleware.capture import CapturedPorts, CapturedUnderlay
+from kernel_sim.middleware.faults import Faults, FaultyUnderlay, Passing
+from kernel_sim.overlay.plugin import EncapPlugin
+from kernel_sim.overlay.plugins.vxlan import PLUGIN as VXLAN
+from libvarpd.plugin import SearchPlugin
+from libvarpd.plugins.direct import Direct
+from libvarpd.plugins.files import Files
+
+from .events import Event, Kind, Observer, Trace
+from .hostview import HostView, inner_frame, parked_frames, show
+from .memory import Datagram, MemoryNetwork, MemoryPhys, MemoryPorts, MemoryRandom, address
+from .simhost import SimHost
+from .simlog import LogRecord
+from .simloop import SimLoop
+from .world import KERNEL, SERVICE_SECONDS, SERVICES, Host, Port, World, compare
+
+UNDERLAY_MTU: Final = 1500
+
+
+class SimWorld(World):
+    """See `world`. `plugins` are search plugins that every varpd has beside `direct` and `files`; `seed` settles all that is random."""
+
+    def __init__(
+        self,
+        *,
+        plugins: Sequence[type[SearchPlugin]] = (),
+        encap_plugins: Sequence[EncapPlugin] = (VXLAN,),
+        seed: int = 0,
+        trace: Trace | None = None,
+    ) -> None:
+        self.loop = SimLoop()
+        self.network = MemoryNetwork(self.loop, keep=False)
+        self.network.unreached = self._unreached
+        self.trace = trace or Trace()
+        self.observers: list[Observer] = [self.trace]
+        self.hosts: dict[str, SimWorldHost] = {}
+        self._plugins: tuple[type[SearchPlugin], ...] = (Direct, Files, *plugins)
+        self._encap_plugins = encap_plugins
+        self._seed = seed
+        self._parted: set[frozenset[str]] = set()
+
+    def host(self, name: str, *addresses: str) -> SimWorldHost:
+        """See `World.host`. Host names and addresses are each used once."""
+        assert name not in self.hosts, f"there is a host {name}"
+        ports = MemoryPorts()
+        view = HostView(self, name)
+        faults = Faults(self.loop, MemoryRandom(f"{self._seed}/{name}/faults"), observer=view.fault)
+        faults.partition = lambda passing: self._is_parted(name, passing)
+        underlay = FaultyUnderlay(self.network.underlay(*addresses), faults)
+        inner = SimHost(
+            self.loop,
+            name,
+            random=MemoryRandom(f"{self._seed}/{name}"),
+            underlay=CapturedUnderlay(underlay, view.datagram),
+            ports=CapturedPorts(ports, view.port),
+            phys=MemoryPhys(
+                PhysLink(2, "net0", bytes((2, 0, 0, 0, 1, len(self.hosts))), UNDERLAY_MTU, up=True, speed=10000)
+            ),
+            encap_plugins=self._encap_plugins,
+            plugins=self._plugins,
+            kernel_made=view.watch,
+            varpd_did=view.varpd,
+        )
+        made = self.hosts[name] = SimWorldHost(self, inner, ports, addresses, faults)
+        made.note("boots")
+        inner.boot()
+        return made
+
+    def faults(self, host: str) -> Faults:
+        """What goes wrong with the datagrams a host sends. Its `partition` is the world's own."""
+        return self.hosts[host].faults
+
+    def part(self, one: str, other: str) -> None:
+        """Let no datagram get from one host to the other, nor back."""
+        self._parted.add(frozenset((one, other)))
+
+    def heal(self) -> None:
+        """Undo every `part`."""
+        self._parted.clear()
+
+    def tell(self, event: Event) -> None:
+        """Something has happened."""
+        for observer in self.observers:
+            observer(event)
+
+    def advance(self, seconds: float) -> None:
+        self.loop.advance(seconds)
+
+    def close(self) -> None:
+        """See `World.close`. Errors: the reason for which a varpd ended by itself."""
+        for host in self.hosts.values():
+            host.inner.close()
+        self.loop.run()
+        self.loop.close()
+        for host in self.hosts.values():
+            for panic in host.inner.panics:
+                raise panic
+
+    def _is_parted(self, sender: str, passing: Passing) -> bool:
+        owner = self._owner(passing.to)
+        return owner is not None and frozenset((sender, owner)) in self._parted
+
+    def _owner(self, to: SocketAddress | None) -> str | None:
+        for name, host in self.hosts.items():
+            if to is not None and to.ip in host.ips:
+                return name
+        return None
+
+    def _unreached(self, datagram: Datagram) -> None:
+        self.tell(Event(self.loop.now(), "", Kind.UNREACHED, show(datagram.to), frame=inner_frame(datagram.payload)))
+
+
+class SimWorldHost(Host):
+    """See `world.Host`. `inner` is what it is made of, `faults` what goes wrong with what it sends."""
+
+    def __init__(
+        self, world: SimWorld, inner: SimHost, ports: MemoryPorts, addresses: Sequence[str], faults: Faults
+    ) -> None:
+        super().__init__(inner.name, addresses, inner.system)
+        self.inner = inner
+        self.ports = ports
+        self.faults = faults
+        self.ips = tuple(address(one).ip for one in addresses)
+        self._world = world
+
+    def note(self, text: str) -> None:
+        """Put a remark into the trace."""
+        self._tell(Kind.NOTE, text)
+
+    def _tell(self, kind: Kind, where: str = "", detail: str = "", frame: bytes | None = None) -> None:
+        self._world.tell(Event(self.inner.loop.now(), self.name, kind, where, detail, frame))
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        self.inner.fs.write(path, content.encode() if isinstance(content, str) else content, mode)
+
+    def port(self, name: str) -> SimPort:
+        return SimPort(self, name)
+
+    def log(self, service: str = "varpd") -> list[LogRecord]:
+        return list(self.inner.logs[SERVICES[service]].records)
+
+    def kill(self, service: str) -> None:
+        self.note(f"kill {service}")
+        if service == KERNEL:
+            for frame in parked_frames(self.inner.kernel):
+                self._tell(Kind.DROPPED, KERNEL, "panic", frame)
+            self.inner.panic()
+            self._tell(Kind.PANIC)
+            self.inner.boot()
+        else:
+            self.inner.kill(SERVICES[service])
+            self.wait_until(lambda: self.state(service) == "online", SERVICE_SECONDS, f"{service} to be up again")
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        end = self.inner.loop.now() + seconds
+        while not condition():  # it may talk to the host, which the loop must not be running for
+            assert self.inner.loop.now() < end, f"{self.name}: not within {seconds:g} s: {what}"
+            self.inner.loop.advance(0.01)
+
+
+class SimPort(Port):
+    """See `world.Port`."""
+
+    def __init__(self, host: SimWorldHost, name: str) -> None:
+        self._host = host
+        self._name = name
+        self._port = host.ports.ports[name]
+
+    @property
+    def mac(self) -> bytes:
+        return self._port.mac
+
+    def send(self, *frames: bytes) -> None:
+        self._port.send(*frames)
+
+    def expect(self, *frames: bytes, within: float = 2.0) -> None:
+        got: list[bytes] = []
+        end = self._loop.now() + within
+        while len(got) < len(frames) and self._loop.advance_until(self._has_frames, end - self._loop.now()):
+            got += self._port.take()
+        compare(f"{self._host.name}:{self._name}", got, frames)
+
+    def expect_nothing(self, seconds: float = 0.2) -> None:
+        self._loop.advance_until(self._has_frames, seconds)
+        compare(f"{self._host.name}:{self._name}", self.take(), [])
+
+    def take(self) -> list[bytes]:
+        return self._port.take()
+
+    @property
+    def _loop(self) -> SimLoop:
+        return self._host.inner.loop
+
+    def _has_frames(self) -> bool:
+        return bool(self._port.received)
