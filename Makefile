@@ -41,10 +41,11 @@ fidelity: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m 'not soak' --facts build/facts.json
 	$(BIN)/python tools/fidelity.py build/facts.json
 
-## make bench     kernel vxlan, etherspan and a naive loop side by side; ratios of one run
+## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address
 bench: $(STAMP)
 	@$(BIN)/python tools/needs.py bench
 	$(BIN)/python -m benchmarks.datapath
+	$(BIN)/python -m benchmarks.first_packet
 
 ## make soak      the long runs
 soak: $(STAMP)

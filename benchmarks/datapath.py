@@ -12,18 +12,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ETHERSPAN = Path(sys.executable).parent / "etherspan"
-REPOSITORY = Path(__file__).resolve().parent.parent
+from benchmarks.labs import REPOSITORY, environment, in_lab, lab, run
+
 VALID_NAIVE = (0.008, 0.02)
 
 KERNEL_LAB = """
@@ -69,29 +66,6 @@ class Contestant:
     name: str
     a: str
     b: str
-
-
-def run(*argv: str | Path, timeout: float = 120) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, cwd=REPOSITORY)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def in_lab(lab: str, where: str, *argv: str | Path) -> list[str]:
-    return [str(ETHERSPAN), "lab", "exec", "--name", lab, where, "--", *map(str, argv)]
-
-
-@contextlib.contextmanager
-def lab(name: str, text: str) -> Iterator[None]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{name}.toml"
-        file.write_text(text)
-        run(ETHERSPAN, "lab", "up", file, "--name", name)
-        try:
-            yield
-        finally:
-            run(ETHERSPAN, "lab", "down", name)
 
 
 @contextlib.contextmanager
@@ -199,9 +173,7 @@ def report(figures: dict[str, dict[str, list[float]]], rounds: int, seconds: int
     low, high = VALID_NAIVE
     return {
         "environment": {
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "cpus": os.cpu_count(),
+            **environment(),
             "rounds": rounds,
             "seconds": seconds,
             "underlay": "default veth, MTU 1500; overlay MTU 1400",

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 NEEDS = {
-    "test": {"tshark": "tshark", "dumpcap": "wireshark-common"},
+    "test": {"tshark": "tshark", "dumpcap": "wireshark-common", "busybox": "busybox", "dnsmasq": "dnsmasq-base"},
     "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
