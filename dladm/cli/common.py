@@ -57,9 +57,12 @@ def too_long(name: str) -> bool:
 
 
 def number(text: str) -> int | None:
-    """What `strtol` reads, with nothing after it: blanks, a sign, digits. None for anything else."""
+    """What `strtol` reads, with nothing after it: blanks, a sign, digits. None for anything else.
+
+    A number of more than 20 digits comes back as its first 20, too large for whoever asks (int() refuses thousands of digits).
+    """
     found = _NUMBER.fullmatch(text)
-    return int(found[1] + found[2]) if found else None
+    return int(found[1] + (found[2].lstrip("0") or "0")[:20]) if found else None
 
 
 def formatter(

@@ -29,7 +29,7 @@ def modify_overlay(call: Call) -> int:
     die = call.terminal.die
     given: dict[str, _Change] = {}
     for option in call.options():
-        if False:
+        if option.letter in given:
             call.terminal.die_twice(option.letter)
         given[option.letter] = _CHANGES[option.letter](call, option.argument)
     if not given:

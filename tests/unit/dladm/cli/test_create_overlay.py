@@ -39,6 +39,7 @@ def test_golden_create_says_nothing(host: Any) -> None:
         ("create-overlay -v 0x17 demo0", "couldn't parse virtual networkd id: 0x17"),
         ("create-overlay -v '23 ' demo0", "couldn't parse virtual networkd id: 23 "),
         ("create-overlay -v 4294967296", "virtual networkd id too large: 4294967296"),
+        ("create-overlay -v " + "9" * 5000, "virtual networkd id too large: " + "9" * 5000),
     ],
 )
 def test_what_is_wrong_with_the_command_line(host: Any, words: str, message: str) -> None:
