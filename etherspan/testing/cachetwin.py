@@ -377,9 +377,18 @@ class CacheTwin:
         assert TargCache.unpack(self.host.targ(targ.OVERLAY_TARG_CACHE_GET, argument)).entry == expected
 
     def walk_begins(self, slot: int, chunk: int) -> None:
-        """Begin a CACHE_ITER walk in chunks of that size."""
+        """Begin a CACHE_ITER walk in chunks of that size; over a point it is one record long (KRN-I24)."""
         one = self.slots.get(slot)
-        if one is not None and one.said.point is None:
+        if one is None or "varpd" not in self.handles:
+            return
+        argument = TargIter(one.linkid, count=chunk)
+        if not one.said.associated:
+            assert self._refused(targ.OVERLAY_TARG_CACHE_ITER, argument) is Errno.ENXIO
+        elif one.said.point is not None:
+            answer = TargIter.unpack(self.host.targ(targ.OVERLAY_TARG_CACHE_ITER, argument))
+            assert answer.entries == (CacheEntry(ZERO_MAC, 0, one.said.point),)  # type: ignore[arg-type]
+            assert any(answer.marker[6:])
+        else:
             answered = set(one.said.answered)
             self.walks.append(Walk(one, chunk, answered, set(answered)))
 
@@ -416,7 +425,7 @@ class CacheTwin:
 
     # ------------------------------------------------------------------ inside
 
-    def _refused(self, cmd: int, argument: TargCache | TargPkt | TargResp) -> Errno | None:
+    def _refused(self, cmd: int, argument: TargCache | TargIter | TargPkt | TargResp) -> Errno | None:
         return refusal(lambda: self.host.targ(cmd, argument))
 
 

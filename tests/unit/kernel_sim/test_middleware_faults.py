@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 
 from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPorts, MemoryRandom, address
 from kernel_sim.ddi import LinkId, PortSpec, Receive, SocketAddress
+from kernel_sim.io.entropy import SystemRandom
+from kernel_sim.io.loop import Loop
+from kernel_sim.io.udp import UdpUnderlay
+from kernel_sim.middleware.capture import datagrams
 from kernel_sim.middleware.faults import Fault, Faults, FaultyPorts, FaultyUnderlay, Passing
 from kernel_sim.sys.message import Buffer, Chain, Message
 
@@ -253,6 +258,32 @@ def test_faults_work_over_a_network_in_memory() -> None:
     sender.send(HEADER, [b"lost", b"kept"], THERE, 4789)
     clock.run()
     assert got == [HEADER + b"kept"]
+
+
+def test_faults_work_over_sockets_of_this_machine() -> None:
+    loop = Loop()
+    inner = UdpUnderlay(loop)
+    faults = Faults(loop, SystemRandom(), loss=only(b"lost"), duplication=only(b"twice"), delay=only(b"late"))
+    got: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        there = address("127.0.0.1", probe.getsockname()[1])
+
+    def receive(memory: memoryview, stride: int) -> None:
+        got.extend(bytes(one) for one in datagrams(memory, stride))
+
+    receiver = inner.open(there, receive)
+    sender = FaultyUnderlay(inner, faults).open(address("127.0.0.1", 0), lambda _memory, _stride: None)
+    assert sender.send(HEADER, [b"lost", b"late", b"last"], there, 0) == 0
+    assert sender.send(HEADER, [b"twice"], there, 0) == 0
+    while len(got) < 4:
+        before = len(got)
+        loop.run_once(5.0)
+        assert len(got) > before or faults.counts[Fault.DELAY], "nothing came"
+    assert sorted(got) == sorted(HEADER + one for one in (b"late", b"last", b"twice", b"twice"))
+    sender.close()
+    receiver.close()
+    loop.close()
 
 
 @pytest.mark.parametrize("quiet", [True, False])
