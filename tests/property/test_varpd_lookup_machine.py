@@ -44,7 +44,6 @@ POINTS = [Point(ip=V4_MAPPED + bytes([10, 0, 0, last]), port=4789) for last in (
 HOW = ["plain", "plain", "plain", "send on", "proxy arp", "proxy ndp", "proxy dhcp", "refuse", "fault", "malformed"]
 WORKERS = 3
 
-macs = st.sampled_from(MACS)
 turns = st.integers(0, 8)
 
 
@@ -92,16 +91,24 @@ class WatchedDevice(KernelDevice):
 class Ask:
     """A lookup of the plugin that waits to be told how it ends."""
 
-    reqid: int
+    query: Query
     how: asyncio.Future[str]
+
+    @property
+    def mac(self) -> bytes:
+        return self.query.request.dstaddr
 
 
 @dataclass
 class Desk:
-    """What the plugin knows, and what it is being asked. `by_proxy` are requests for which it last used a proxy."""
+    """What the plugin knows, and what it is being asked.
 
-    directory: dict[bytes, Point | None] = field(default_factory=dict)
+    `kept` is every query it ever saw, `by_proxy` the requests for which it last used a proxy.
+    """
+
+    directory: dict[bytes, Point | None] = field(default_factory=lambda: dict.fromkeys(MACS, POINTS[0]))
     open: list[Ask] = field(default_factory=list)
+    kept: list[Query] = field(default_factory=list)
     by_proxy: set[int] = field(default_factory=set)
     owner: MacAnswer = OWNER
     provider: Provider | None = None
@@ -152,13 +159,18 @@ class Book(SearchPlugin):
     async def lookup(self, query: Query) -> Answer:
         assert self.desk.started == 1
         found = self.desk.directory.get(query.request.dstaddr)
-        ask = Ask(query.request.reqid, asyncio.get_running_loop().create_future())
-        self.desk.by_proxy.discard(ask.reqid)
+        ask = Ask(query, asyncio.get_running_loop().create_future())
+        self.desk.by_proxy.discard(query.request.reqid)
+        self.desk.kept.append(query)
         self.desk.open.append(ask)
         try:
             return await self._end(query, await ask.how, found)
         finally:
-            self.desk.open.remove(ask)
+            try:
+                for _ in range(4):  # it tidies up
+                    await asyncio.sleep(0)
+            finally:
+                self.desk.open.remove(ask)
 
     async def _end(self, query: Query, how: str, found: Point | None) -> Answer:
         if how.startswith("proxy"):
@@ -245,9 +257,23 @@ class Questions(RuleBasedStateMachine):
             ask.how.set_result(how)
         self.run(asyncio.sleep(0), more)
 
-    @rule(mac=macs, to=st.sampled_from([*POINTS, None]), install=st.booleans(), more=turns)
-    def change(self, mac: bytes, to: Point | None, install: bool, more: int) -> None:
+    @precondition(lambda self: any(query not in self.asked for query in self.desk.kept))
+    @rule(pick=st.integers(0, 9))
+    def use_a_question_that_is_answered(self, pick: int) -> None:
+        answered = [query for query in self.desk.kept if query not in self.asked]
+        query = answered[pick % len(answered)]
+        if query.request.reqid not in self.conversation.outstanding:
+            with pytest.raises(VarpdError):
+                self.run(query.inject(b"late"))
+
+    @property
+    def asked(self) -> list[Query]:
+        return [ask.query for ask in self.desk.open]
+
+    @rule(pick=st.integers(0, 2), to=st.sampled_from([*POINTS, None]), install=st.booleans(), more=turns)
+    def change(self, pick: int, to: Point | None, install: bool, more: int) -> None:
         """The plugin learns something else about a MAC address, and says it, or takes back what it said."""
+        mac = MACS[pick]
 
         async def learn() -> None:
             self.desk.directory[mac] = to
@@ -255,6 +281,19 @@ class Questions(RuleBasedStateMachine):
                 self.desk.provider.inject_varp(mac, to if install else None)
 
         self.run(learn(), more)
+
+    @rule(pick=st.integers(0, 2), to=st.sampled_from([*POINTS, None]), before=turns, between=turns, more=turns)
+    def change_while_asked(self, pick: int, to: Point | None, before: int, between: int, more: int) -> None:
+        """The same with a question on its way: the cache forgets, a frame asks, the plugin learns, then or just before it answers."""
+        self.change(pick, self.desk.directory[MACS[pick]], install=False, more=12)
+        self.send(FRAMES[pick], before)
+        self.change(pick, to, install=False, more=between)
+        for ask in self.asks_about(MACS[pick]):
+            ask.how.set_result("plain")
+        self.run(asyncio.sleep(0), more)
+
+    def asks_about(self, mac: bytes) -> list[Ask]:
+        return [ask for ask in self.desk.open if ask.mac == mac and not ask.how.done()]
 
     @rule()
     def time_passes(self) -> None:
@@ -338,7 +377,7 @@ class Questions(RuleBasedStateMachine):
             assert set(self.conversation.outstanding) <= set(self.host.varpd.outstanding)
 
 
-Questions.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Questions.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 PINNED = ("VPD-I17", "VPD-I18", "VPD-I19", "VPD-I40", "VPD-Q2")
 TestQuestions = pytest.mark.fact(*PINNED)(Questions.TestCase)
