@@ -1,11 +1,11 @@
 """A search plugin that has nothing to set and nothing to keep: what is left to write is how it answers.
 
-class Even(PlainPlugin):
-name = "even"
-mode = TargMode.DYNAMIC
+    class Even(PlainPlugin):
+        name = "even"
+        mode = TargMode.DYNAMIC
 
-async def lookup(self, query: Query) -> Answer:
-return DROP if query.request.dstaddr[5] % 2 else HERE
+        async def lookup(self, query: Query) -> Answer:
+            return DROP if query.request.dstaddr[5] % 2 else HERE
 """
 
 from __future__ import annotations

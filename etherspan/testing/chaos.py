@@ -8,71 +8,39 @@
 One seed is one run: the same operations, faults and trace. `python -m etherspan.testing.chaos SEED OPERATIONS` prints the hash and how
 often each fate was met.
 
-Three hosts share a `files` overlay, two of them a `direct` one besides. What happens to them is one table, `OPERATIONS`; what has to
-hold is `_check`: every frame is where the ledger says it is, the kernel's caches and queues are consistent, drops are counted as they are
-told, and varpd has neither panicked nor met an exception.
+What can happen is one table, `OPERATIONS`; where it happens, and what always has to hold, is `chaosworld`.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from dladm.dlmgmtd.client import Dlmgmt
 from dladm.libscf.protocol import VARPD, State
-from kernel_sim.middleware.capture import CapturedUnderlay
-from kernel_sim.middleware.faults import Faults
 from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import KernelError
-from kernel_sim.sys.ethernet import BROADCAST, format_mac
+from kernel_sim.sys.ethernet import BROADCAST
 from kernel_sim.sys.overlay_target import OVERLAY_TARGET_CACHE_DROP
 from libvarpd.client import Client
 
 from . import frames
-from .events import Event, Kind, Trace
-from .hostview import HostView, parked_frames
-from .invariants import KEPT_DROPS, check_kernel, drop_counters
-from .ledger import Ledger
+from .chaosworld import STRANGER, VNICS, ChaosWorld, calm, start_varpd
+from .events import Event, Kind
 from .memory import address
-from .scenarios import CONFIG, ETHERTYPE_EXPERIMENTAL, inner4, inner6, mac, table
-from .simworld import SimWorld, SimWorldHost
+from .topology import CONFIG, ETHERTYPE_EXPERIMENTAL, inner4, inner6, mac
 
-HOSTS: Final = 3
-VNICS: Final = 9
-"""VNIC n is on host 1 + (n - 1) % 3."""
 UNKNOWN: Final = 12
 """Numbers above VNICS, up to this one, are in no table."""
-FULL_CHECK: Final = 20
-"""Steps from one comparison of all accounts to the next; between them only their sums are compared."""
-STRANGER: Final = "stranger"
-SETTLE_SECONDS: Final = 10.0
 
 
-class Chaos:
+class Chaos(ChaosWorld):
     """See the module. `keep` says whether the trace keeps its lines."""
 
     def __init__(self, seed: int, *, keep: bool = False) -> None:
-        self.world = SimWorld(seed=seed, trace=Trace(keep=keep))
-        self.ledger = Ledger()
-        self.world.observers.append(self.ledger)
-        self.random = random.Random(f"chaos/{seed}")
-        self.steps = 0
-        self.done: Counter[str] = Counter()
-        """How often each operation was made."""
-        self.hosts = [self.world.host(f"h{number}", f"10.88.88.{number}") for number in range(1, HOSTS + 1)]
+        super().__init__(seed, keep=keep)
         self._serial = 0
-        self._seen_records = dict.fromkeys((host.name for host in self.hosts), 0)
-        view = HostView(self.world, STRANGER)
-        underlay = CapturedUnderlay(self.world.network.underlay("10.88.88.99"), view.datagram)
-        self._stranger = underlay.open(address("10.88.88.99"), lambda _memory, _stride: None)
-        for host in self.hosts:
-            self._make_overlay(host)
-        for number in range(1, VNICS - 2):
-            self._make_vnic(number)
-        self._check()
 
     def run(self, operations: int) -> None:
         """Make so many random operations. Errors: AssertionError that names the step, whatever a daemon or the kernel raises."""
@@ -81,61 +49,12 @@ class Chaos:
         for place in self.random.choices(range(len(OPERATIONS)), weights, k=operations):
             self.steps += 1
             self.done[names[place]] += 1
-            self.world.tell(Event(self.world.loop.now(), "", Kind.NOTE, f"step {self.steps}: {names[place]}"))
+            self.remark(f"step {self.steps}: {names[place]}")
             try:
                 OPERATIONS[place][0](self)
-                self._check()
+                self.check()
             except AssertionError as error:
                 raise AssertionError(f"step {self.steps}, {names[place]}: {error}") from error
-
-    def finish(self) -> None:
-        """Mend everything, let time pass, and find that nothing is parked or on its way any more. Ends the world."""
-        self.world.heal()
-        for host in self.hosts:
-            _calm(host.faults)
-            self._open_ports(host)
-            host.write(CONFIG, self._table())
-            _start_varpd(host)
-            host.svcadm("refresh varpd")
-        self.world.advance(SETTLE_SECONDS)
-        self._check(full=True)
-        assert self.ledger.on_the_way == 0, f"{self.ledger.on_the_way} datagrams are on their way"
-        for host in self.hosts:
-            assert not list(parked_frames(host.inner.kernel)), f"{host.name}: frames are parked, and varpd runs"
-        self._stranger.close()
-        self.world.close()
-
-    # ------------------------------------------------------------------ what has to hold
-
-    def _check(self, *, full: bool = False) -> None:
-        assert self.ledger.on_the_way >= 0
-        for host in self.hosts:
-            kernel = host.inner.kernel
-            check_kernel(kernel)
-            if full or self.steps % FULL_CHECK == 0:
-                self.ledger.check(host.name, kernel)
-                self._check_counters(host)
-            self._check_varpd(host)
-
-    def _check_counters(self, host: SimWorldHost) -> None:
-        """The kernel has counted what it has told, and counts of what is kept never shrink."""
-        counted = drop_counters(host.inner.kernel)
-        told: Counter[str] = Counter()
-        for (name, counter), count in self.ledger.dropped.items():
-            if name == host.name:
-                told[counter.rpartition(":")[2]] += count
-        for reason in sorted({*counted, *told}):
-            kept = reason in KEPT_DROPS
-            agree = counted[reason] == told[reason] if kept else counted[reason] <= told[reason]
-            assert agree, f"{host.name}: {counted[reason]} times {reason} counted, {told[reason]} times told"
-
-    def _check_varpd(self, host: SimWorldHost) -> None:
-        for panic in host.inner.panics:
-            raise panic
-        records = host.log("varpd")
-        for record in records[self._seen_records[host.name] :]:
-            assert "exception" not in record.keys, f"{host.name}: varpd: {record.msg}\n{record.keys['exception']}"
-        self._seen_records[host.name] = len(records)
 
     # ------------------------------------------------------------------ frames
 
@@ -189,7 +108,7 @@ class Chaos:
         frame = self._frame(11, self.random.randint(1, UNKNOWN))[: self.random.randint(0, 80)]
         to = address(self.random.choice(self.hosts).address, self.random.choice((4789, 4789, 4790)))
         self.world.tell(Event(self.world.loop.now(), STRANGER, Kind.SENT, frame=frame))
-        self._stranger.send(header, [frame], to, 4789)
+        self.stranger.send(header, [frame], to, 4789)
 
     def _send(self, make: Callable[[int], bytes], count: int = 1) -> None:
         ports = [(host, name) for host in self.hosts for name in host.ports.ports]
@@ -216,17 +135,17 @@ class Chaos:
 
     def make_vnic(self) -> None:
         """A VNIC, if it is not there."""
-        self._make_vnic(self.random.randint(1, VNICS))
+        self.set_up_vnic(self.random.randint(1, VNICS))
 
     def delete_vnic(self) -> None:
         """A VNIC goes."""
         number = self.random.randint(1, VNICS)
-        _host_of(self, number).dladm(f"delete-vnic vnic{number}", check=False)
+        self.host_of(number).dladm(f"delete-vnic vnic{number}", check=False)
 
     def make_overlay(self) -> None:
         """An overlay, if it is not there; with a table that may be broken. What did not come up at a boot is brought up."""
         host = self.random.choice(self.hosts)
-        self._make_overlay(host)
+        self.set_up_overlay(host)
         for command in ("up-overlay", "up-vnic"):
             host.dladm(command, check=False)
 
@@ -237,22 +156,6 @@ class Chaos:
             for name in list(host.ports.ports):
                 host.dladm(f"delete-vnic {name}", check=False)
         host.dladm("delete-overlay ov0", check=False)
-
-    def _make_vnic(self, number: int) -> None:
-        over = "dp0" if number % 4 == 0 and number % HOSTS != 0 else "ov0"
-        tag = "-v 7" if number == VNICS else ""
-        host = _host_of(self, number)
-        host.dladm(f"create-vnic -l {over} -m {format_mac(mac(number))} {tag} vnic{number}", check=False)
-
-    def _make_overlay(self, host: SimWorldHost) -> None:
-        if host.inner.fs.get(CONFIG) is None:
-            host.write(CONFIG, self._table())
-        listen = f"vxlan/listen_ip={host.address}"
-        host.dladm(f"create-overlay -e vxlan -s files -v 23 -p {listen},files/config={CONFIG} ov0", check=False)
-        peers = {"h1": "10.88.88.2", "h2": "10.88.88.1"}
-        if host.name in peers:
-            props = f"{listen},direct/dest_ip={peers[host.name]},direct/dest_port=4789"
-            host.dladm(f"create-overlay -e vxlan -s direct -v 24 -p {props} dp0", check=False)
 
     # ------------------------------------------------------------------ varpd
 
@@ -287,7 +190,7 @@ class Chaos:
 
     def start_varpd(self) -> None:
         """Varpd is enabled, and brought back from maintenance, where three kills in a row bring it."""
-        _start_varpd(self.random.choice(self.hosts))
+        start_varpd(self.random.choice(self.hosts))
 
     def kill_varpd(self) -> None:
         """Varpd is killed, and started again if it is enabled."""
@@ -296,19 +199,11 @@ class Chaos:
     def refresh(self) -> None:
         """The table changes, or breaks, and varpd is told or not."""
         host = self.random.choice(self.hosts)
-        host.write(CONFIG, self._table())
+        host.write(CONFIG, self.some_table())
         if self.random.random() < 0.25:
-            host.write(CONFIG, self._table()[: self.random.randint(0, 60)])
+            host.write(CONFIG, self.some_table()[: self.random.randint(0, 60)])
         if self.random.random() < 0.8 and host.state("varpd") is State.ONLINE:
             host.svcadm("refresh varpd")
-
-    def _table(self) -> str:
-        """Everybody where he is, but for some."""
-        placed = {number: _host_of(self, number).address for number in range(1, VNICS + 1)}
-        for number in self.random.sample(sorted(placed), self.random.randint(0, 2)):
-            placed[number] = self.random.choice(self.hosts).address
-        extra = {f"v{number}": {"dhcp-proxy": format_mac(mac(number % VNICS + 1))} for number in placed if number % 2}
-        return table(placed, **extra)
 
     def _with_varpd(self, do: Callable[[Client, int], object]) -> None:
         host = self.random.choice(self.hosts)
@@ -329,7 +224,7 @@ class Chaos:
     def fail(self) -> None:
         """Something goes wrong with what a host sends from now on, or nothing does."""
         faults = self.random.choice(self.hosts).faults
-        _calm(faults)
+        calm(faults)
         if self.random.random() < 0.7:
             fault = self.random.choice(("loss", "corruption", "duplication", "delay", "reordering"))
             setattr(faults, fault, self.random.choice((0.05, 0.3, 1.0)))
@@ -346,7 +241,7 @@ class Chaos:
     def fill(self) -> None:
         """A host's consumers take only so many frames more, or all."""
         host = self.random.choice(self.hosts)
-        self._open_ports(host)
+        self.open_ports(host)
         if self.random.random() < 0.5:
             for port in host.ports.ports.values():
                 port.room = self.random.randint(0, 5)
@@ -355,25 +250,6 @@ class Chaos:
         """A host panics, and boots again."""
         host = self.random.choice(self.hosts)
         host.kill("kernel")
-
-    def _open_ports(self, host: SimWorldHost) -> None:
-        for port in host.ports.ports.values():
-            port.room = None
-            port.take()
-
-
-def _host_of(chaos: Chaos, number: int) -> SimWorldHost:
-    return chaos.hosts[(number - 1) % HOSTS]
-
-
-def _start_varpd(host: SimWorldHost) -> None:
-    if host.state("varpd") is State.MAINTENANCE:
-        host.svcadm("clear varpd")
-    host.svcadm("enable varpd")
-
-
-def _calm(faults: Faults) -> None:
-    faults.loss = faults.corruption = faults.duplication = faults.delay = faults.reordering = 0.0
 
 
 OPERATIONS: Final[Sequence[tuple[Callable[[Chaos], None], int]]] = (

@@ -12,12 +12,13 @@ What a world needs on disk is below its folder; closing it halts the hosts and r
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Final
@@ -25,14 +26,17 @@ from typing import Final
 from dladm.dlmgmtd.client import Dlmgmt
 from dladm.libscf.client import Scf
 from dladm.libscf.protocol import RESTARTER
-from etherspan import netconf, netns
+from etherspan import doctor, netconf, netns, userns
+from etherspan.errors import EtherspanError
 from etherspan.host import control
 from etherspan.host.services import log_path
 from kernel_sim.dev.client import LocalSystem
 from kernel_sim.sys.dld import DatalinkClass
 from kernel_sim.sys.errno import KernelError
+from libvarpd.plugin import SearchPlugin
 
-from .netnsport import NetnsPort
+from . import plugindist
+from .netnsport import PATIENCE, NetnsPort
 from .simlog import LogRecord
 from .world import KERNEL, SERVICE_SECONDS, SERVICES, Host, World
 
@@ -55,17 +59,22 @@ _RECORD_HEAD: Final = frozenset({"v", "level", "name", "hostname", "pid", "tid",
 class NetnsWorld(World):
     """See the module. `folder` is an empty directory, or one that can be made.
 
-    A world can serve several scenarios, one after the other: `recycle` empties its hosts, and `host` gives out what is idle before it boots
-    another.
+    `plugins` are search plugins that every varpd has beside those that are installed (`plugindist`). A world can serve several
+    scenarios, one after the other: `recycle` empties its hosts, and `host` gives out what is idle before it boots another.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, plugins: Sequence[type[SearchPlugin]] = ()) -> None:
         self.hosts: dict[str, NetnsHost] = {}
         self._idle: list[NetnsHost] = []
         self._booted = 0
         self._folder = folder
         self._switch = folder / "switch"
         self._undo = contextlib.ExitStack()
+        self._environment = dict[str, str]()
+        if plugins:
+            plugindist.write(folder / "plugins", plugins)
+            paths = [str(folder / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
+            self._environment["PYTHONPATH"] = os.pathsep.join(paths)
         self._pin(self._switch)
         netns.call(self._switch, netconf.make_bridge, BRIDGE, UNDERLAY_MTU)
 
@@ -81,11 +90,21 @@ class NetnsWorld(World):
         return made
 
     def recycle(self) -> None:
-        """Empty all hosts, for the next scenario. Errors: AssertionError when one cannot be emptied."""
-        for host in self.hosts.values():
-            host.empty()
-        self._idle += self.hosts.values()
-        self.hosts = {}
+        """Empty all hosts, for the next scenario.
+
+        Errors: AssertionError that names those which could not be emptied; they are halted, and others will be booted in their place.
+        """
+        hosts, self.hosts = self.hosts, {}
+        problems: list[str] = []
+        for host in hosts.values():
+            try:
+                host.empty()
+                self._idle.append(host)
+            except (AssertionError, KernelError) as error:
+                problems.append(f"{host.name}: {error}")
+                host.halt()
+                _end_namespace(host.place)
+        assert not problems, "\n".join(problems)
 
     def _boot(self, name: str, addresses: Sequence[str]) -> NetnsHost:
         self._booted += 1
@@ -100,7 +119,8 @@ class NetnsWorld(World):
         made = NetnsHost(name, addresses, root, place)
         root.mkdir(parents=True)
         self._undo.callback(made.halt)
-        netns.call(place, control.boot_host, root)
+        with _environment(self._environment):
+            netns.call(place, control.boot_host, root)
         return made
 
     def advance(self, seconds: float) -> None:
@@ -153,7 +173,7 @@ class NetnsHost(Host):
             self._kill_service(service)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while not condition():
             assert time.monotonic() < end, f"{self.name}: not within {seconds:g} s: {what}"
             time.sleep(_POLL_SECONDS)
@@ -207,6 +227,33 @@ class NetnsHost(Host):
 
         self.wait_until(up_again, BOOT_SECONDS, "the host to be up again")
         self._drops_before = {}
+
+
+@functools.cache
+def obstacle() -> str:
+    """Why there can be no such world here, "" when there can."""
+    if not userns.has_rights():
+        return "no right to make network namespaces; run as root, or: unshare --user --map-root-user --net --mount -- pytest …"
+    try:
+        doctor.demand()
+    except EtherspanError as error:
+        return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that are started inside have other environment variables."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _end_namespace(place: Path) -> None:

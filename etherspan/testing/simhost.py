@@ -15,6 +15,7 @@ from typing import Final
 from dladm.cli.main import main as dladm
 from dladm.libscf.protocol import DLMGMTD, RESTARTER, VARPD
 from etherspan.host.boot import STEPS
+from etherspan.host.states import Phase
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import PhysLinks, PortFactory, Random, Underlay
 from kernel_sim.dev import paths
@@ -37,6 +38,7 @@ from .simloop import SimLoop
 from .simprocess import SimProcess
 from .simrestarter import SimRestarter
 
+BOOT_SECONDS: Final = 60.0
 ROOT: Final = Cred(1, 0, 0)
 _NODES: Final[dict[str, Callable[[Kernel], Node]]] = {
     paths.DLD: DldNode,
@@ -105,7 +107,7 @@ class SimHost:
         make: dict[str, Callable[[], Daemon]] = {DLMGMTD: self._make_dlmgmtd, VARPD: self._make_varpd}
         self.restarter = SimRestarter(self.loop, self._process("svc.startd"), make, self.logs[RESTARTER])
         self.restarter.start()
-        self.loop.run()
+        self.loop.advance_until(lambda: self.restarter.phase(DLMGMTD) is Phase.ONLINE, BOOT_SECONDS)
         said = io.StringIO()
         for _, subcommand in STEPS:
             dladm([subcommand], system=self.system, stdout=said, stderr=said)

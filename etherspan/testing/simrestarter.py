@@ -26,6 +26,8 @@ from .simprocess import SimProcess
 
 EPOCH: Final = 1_500_000_000.0
 """The time of day at which every world begins, in seconds since 1970."""
+START_SECONDS: Final = 0.05
+"""How long it takes until a daemon begins to work; so one that fails for ever does not do so in one moment."""
 _EVENTS: Final = {Op.ENABLE: Event.ENABLE, Op.DISABLE: Event.DISABLE, Op.RESTART: Event.RESTART, Op.CLEAR: Event.CLEAR}
 
 
@@ -181,6 +183,7 @@ class SimRestarter:
         self._moved.clear()
 
     async def _start(self, fmri: str, daemon: Daemon) -> None:
+        await asyncio.sleep(START_SECONDS)
         if not daemon.process.alive:  # killed before it began
             return
         started = daemon.process.spawn(daemon.start())

@@ -10,6 +10,7 @@ Beside what every world can, its underlay can be made to fail: `world.faults("a"
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -61,7 +62,6 @@ class SimWorld(World):
         ports = MemoryPorts()
         view = HostView(self, name)
         faults = Faults(self.loop, MemoryRandom(f"{self._seed}/{name}/faults"), observer=view.fault)
-        faults.partition = lambda passing: self._is_parted(name, passing)
         underlay = FaultyUnderlay(self.network.underlay(*addresses), faults)
         inner = SimHost(
             self.loop,
@@ -83,16 +83,20 @@ class SimWorld(World):
         return made
 
     def faults(self, host: str) -> Faults:
-        """What goes wrong with the datagrams a host sends. Its `partition` is the world's own."""
+        """What goes wrong with the datagrams a host sends. Its `partition` belongs to `part` and `heal`."""
         return self.hosts[host].faults
 
     def part(self, one: str, other: str) -> None:
         """Let no datagram get from one host to the other, nor back."""
         self._parted.add(frozenset((one, other)))
+        for name in (one, other):
+            self.faults(name).partition = functools.partial(self._is_parted, name)
 
     def heal(self) -> None:
         """Undo every `part`."""
         self._parted.clear()
+        for host in self.hosts.values():
+            host.faults.partition = 0.0
 
     def tell(self, event: Event) -> None:
         """Something has happened."""
