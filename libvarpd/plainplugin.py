@@ -6,6 +6,8 @@
 
         async def lookup(self, query: Query) -> Answer:
             return DROP if query.request.dstaddr[5] % 2 else HERE
+
+For one with properties, or with something to keep over a restart, see `plugin`.
 """
 
 from __future__ import annotations
