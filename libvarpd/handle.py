@@ -96,7 +96,7 @@ class Varpd:
         give what the encapsulation needs; the plugin's.
         """
         plugin = self.plugins.find(search)
-        info = await self._overlay.info(linkid)
+        info = await self._info(linkid)
         if self.instances.has_link(linkid):
             raise VarpdError(Errno.EEXIST, f"link {linkid} has an instance")
         number = self._ids.allocate()
@@ -249,7 +249,7 @@ class Varpd:
         with contextlib.ExitStack() as undo:
             undo.callback(self._ids.free, record.id)
             plugin = self.plugins.find(record.plugin)
-            info = await self._overlay.info(record.linkid)
+            info = await self._info(record.linkid)
             faults = (
                 (plugin.mode != record.mode, Errno.EINVAL, f"plugin {plugin.name} is not of mode {record.mode}"),
                 (info.needs != record.dest, Errno.EINVAL, f"the overlay needs {info.needs:#x}, not {record.dest:#x}"),
@@ -265,6 +265,15 @@ class Varpd:
             await instance.adopt(self._overlay, info)
             self.instances.add(instance)
             undo.pop_all()
+
+    async def _info(self, linkid: int) -> TargInfo:
+        """What the kernel says of an overlay. Errors: ENOENT no overlay."""
+        try:
+            return await self._overlay.info(linkid)
+        except KernelError as error:
+            if error.errno is not Errno.ENOENT:
+                raise
+            raise VarpdError(Errno.ENOENT, f"link {linkid} is no overlay") from error
 
     async def _degrade_orphans(self) -> None:
         for linkid in await self._overlay.links():

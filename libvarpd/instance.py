@@ -51,7 +51,7 @@ def plugin_fault(log: Log, plugin: str, operation: str) -> Iterator[None]:
         yield
     except (KernelError, VarpdPanic):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whatever a foreign module does, it must not end the daemon
         log.exception("search plugin failed", plugin=plugin, operation=operation)
         raise VarpdError(Errno.EIO, f"plugin {plugin} failed in {operation}: {error!r}") from error
 
@@ -98,12 +98,12 @@ class Instance:
     async def adopt(self, overlay: Overlay, info: TargInfo) -> None:
         """Take the overlay over from the instance of an earlier daemon. Errors: as `activate`."""
         with contextlib.ExitStack() as undo:
+            if info.flags & TargInfoFlag.DEGRADED:
+                await overlay.restore(self.linkid)  # first, for the plugin may have reasons of its own to degrade it
             self._start(undo)
             # VPD-Q23: an association may exist whether or not the device is active
             await overlay.disassociate(self.linkid)
             await self._associate(overlay)
-            if info.flags & TargInfoFlag.DEGRADED:
-                await overlay.restore(self.linkid)
             self.state = InstanceState.ACTIVE
             undo.pop_all()
 

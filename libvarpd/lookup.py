@@ -25,6 +25,10 @@ _TRY_AGAIN = frozenset({Errno.ETIME, Errno.EINTR})
 class Answers(Protocol):
     """An instance, as far as questions go."""
 
+    @property
+    def linkid(self) -> int:
+        """The overlay it answers for."""
+
     async def lookup(self, overlay: Overlay, request: TargLookup) -> Answer:
         """Where the frames go, right at the moment it returns. Errors: the plugin's."""
 
@@ -104,7 +108,8 @@ class LookupWorkers:
 
     async def _ask(self, request: TargLookup) -> Answer:
         instance = self._find(request.varpdid)
-        if instance is None:
+        # an overlay whose instance is lost keeps the id in the kernel, and another overlay's may have it now
+        if instance is None or instance.linkid != request.dlid:
             return DROP
         try:
             return await instance.lookup(self._overlay, request)

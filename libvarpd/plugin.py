@@ -92,6 +92,9 @@ class Provider(Protocol):
     def read_file(self, path: str) -> bytes:
         """A configuration file of the host: an absolute path is below its root. Errors: see `libvarpd.hostfiles`."""
 
+    def warn(self, text: str) -> None:
+        """Put something that people should know into varpd's log."""
+
     def inject_varp(self, mac: bytes, target: Point | None) -> None:
         """Put an answer into the kernel's cache, or with None take it out; answers on their way are asked for again (VPD 5.7)."""
 

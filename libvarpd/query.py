@@ -43,10 +43,12 @@ class Question:
 
     async def inject(self, frame: bytes) -> None:
         self._require_open()
+        _require_short(frame)
         await self._overlay.inject(frame, reqid=self._request.reqid)
 
     async def resend(self, frame: bytes) -> None:
         self._require_open()
+        _require_short(frame)
         await self._overlay.resend(frame, reqid=self._request.reqid)
 
     async def proxy_arp(self) -> Drop:
@@ -73,6 +75,13 @@ class Question:
     def _require_open(self) -> None:
         if self._closed:
             raise VarpdError(Errno.EINVAL, f"request {self._request.reqid} has been answered")
+
+
+def _require_short(frame: bytes) -> None:
+    if len(frame) > OVERLAY_TARG_PKT_MAX:
+        raise VarpdError(
+            Errno.EINVAL, f"a frame of {len(frame)} bytes; at most {OVERLAY_TARG_PKT_MAX} can be injected or sent again"
+        )
 
 
 def _checked(answer: MacAnswer) -> MacAnswer:

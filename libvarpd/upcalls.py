@@ -27,6 +27,10 @@ class Upcalls:
         self._posted[task] = None
         task.add_done_callback(self._posted.pop)
 
+    def warn(self, linkid: int, text: str) -> None:
+        """Put a plugin's doubts into the log."""
+        self._log.warning("search plugin warns", linkid=linkid, reason=text)
+
     async def settle(self) -> None:
         """Wait until all that was posted is done."""
         while self._posted:
@@ -73,6 +77,9 @@ class InstanceProvider:
     def inject_arp(self, vlan: int, source_mac: bytes, source_ip: bytes, destination_mac: bytes) -> None:
         frame = arp.gratuitous_arp(vlan, source_mac, source_ip, destination_mac)
         self._upcalls.post("inject_arp", self._linkid, self._overlay.inject(frame, linkid=self._linkid))
+
+    def warn(self, text: str) -> None:
+        self._upcalls.warn(self._linkid, text)
 
     def degrade(self, text: str) -> None:
         TargDegrade(self._linkid, text).pack()

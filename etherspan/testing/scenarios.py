@@ -11,6 +11,7 @@ from typing import Final
 
 from kernel_sim.sys.ethernet import format_mac
 from kernel_sim.sys.overlay_target import PENDING_BYTES_MAX
+from libvarpd.client import Client
 
 from . import frames
 from .topology import (
@@ -290,6 +291,45 @@ def a_broken_table_degrades_and_leaves_the_old_one(world: World) -> None:
     a.svcadm("refresh varpd")
     a.wait_until(lambda: status() == "ONLINE", 5.0, "ov0 to be sound again")
     no_drops((a, b))
+
+
+@scenario
+def a_varpd_that_starts_with_a_broken_table_keeps_its_instance(world: World) -> None:
+    a, b, p, q = files_pair(world)
+    good = table({1: a.address, 2: b.address})
+    a.write(CONFIG, good[:-1])
+    a.svcadm("restart varpd")
+
+    def health() -> str:
+        return a.dladm("show-overlay -f -p -o status,details ov0").out.strip()
+
+    a.wait_until(lambda: health().startswith("DEGRADED"), 5.0, "ov0 to be degraded")
+    assert CONFIG in health()
+    p.send(numbered(1, 2))
+    a.expect_drops({"ov0:tx_lookup_drop": 1})
+    a.write(CONFIG, good)
+    a.svcadm("refresh varpd")
+    a.wait_until(lambda: health() == "ONLINE:-", 5.0, "ov0 to be sound again")
+    p.send(numbered(1, 2))
+    q.expect(numbered(1, 2))
+    a.expect_drops({"ov0:tx_lookup_drop": 1})
+    no_drops([b])
+
+
+@scenario
+def an_overlay_without_an_instance_is_not_answered_for_by_another_s(world: World) -> None:
+    a, b, p, _ = files_pair(world)
+    with Client.create(a.system) as varpd:
+        varpd.instance_destroy(1)
+    a.svcadm("restart varpd")  # ids begin at 1 again
+    a.write("etc/overlays/other.json", table({7: b.address}))
+    props = f"vxlan/listen_ip={a.address},files/config=/etc/overlays/other.json"
+    a.dladm(f"create-overlay -e vxlan -s files -v 77 -p {props} ov1")
+    assert a.dladm("show-overlay -p -o value ov1").out.split("\n")[3] == "1"
+    p.send(frames.arp_request(mac(1), inner4(1), inner4(7)), numbered(1, 7))
+    p.expect_nothing()
+    a.expect_drops({"ov0:tx_lookup_drop": 2})
+    no_drops([b])
 
 
 @scenario

@@ -25,6 +25,9 @@ CONFIG: Final = "files/config"
 COUNTERS: Final = ("files/vaf_nmisses", "files/vaf_narp")
 """Keys of state files that the original writes and never counts; so here (VPD-Q21)."""
 
+DOUBTS_SHOWN: Final = 20
+"""Fields of one file that the log says are of no use."""
+
 _INFO: Final = PropInfo(CONFIG, PropType.STRING, PropPerm.RRW)
 _IPV6_MULTICAST_MAC: Final = b"\x33\x33"
 
@@ -35,6 +38,9 @@ class _Loaded:
 
     table: Table
     digest: bytes
+
+
+_NOTHING: Final = _Loaded(EMPTY, b"")
 
 
 class Files(SearchPlugin):
@@ -48,6 +54,7 @@ class Files(SearchPlugin):
         self._path = path
         self._loaded: _Loaded | None = None
         self._degraded = False
+        self._adopted = False
 
     @classmethod
     def create(cls, provider: Provider, dest: Dest) -> Self:
@@ -59,13 +66,27 @@ class Files(SearchPlugin):
     def restore(cls, provider: Provider, dest: Dest, saved: NvList) -> Self:
         """What the counters were does not matter, nor whether there are any (VPD-B58). Errors: EINVAL where `create` has ENOTSUP."""
         _require_supported(dest, Errno.EINVAL)
-        return cls(provider, saved.string(CONFIG))
+        made = cls(provider, saved.string(CONFIG))
+        made._adopted = True
+        return made
 
     def start(self) -> None:
-        """Read the file. Errors: EAGAIN no path is set; those of `Provider.read_file` and `Table.read`."""
+        """Read the file. Errors: EAGAIN no path is set; those of `Provider.read_file` and `Table.read`.
+
+        An instance that was restored starts with a bad file, too: without a table, its overlay degraded, until the file is good. To
+        refuse would cost the overlay its instance for what may be mended in a minute.
+        """
         if self._path is None:
             raise VarpdError(Errno.EAGAIN, f"{CONFIG} is not set")
-        self._loaded = self._load(self._path)
+        adopted, self._adopted = self._adopted, False
+        try:
+            self._loaded = self._load(self._path)
+        except VarpdError as error:
+            if not adopted:
+                raise
+            self._loaded = _NOTHING
+            self._degrade(error, self._path)
+            self._provider.warn(str(error))
 
     def stop(self) -> None:
         """Forget the table."""
@@ -134,8 +155,7 @@ class Files(SearchPlugin):
         try:
             self._loaded = self._load(self._path)
         except VarpdError as error:
-            self._degraded = True
-            self._provider.degrade(_status(error.detail or str(error), self._path))
+            self._degrade(error, self._path)
             raise
         for mac in before.table.outdated_by(self._loaded.table):
             self._provider.inject_varp(mac, None)
@@ -147,15 +167,24 @@ class Files(SearchPlugin):
     def _table(self) -> Table:
         return EMPTY if self._loaded is None else self._loaded.table
 
+    def _degrade(self, error: VarpdError, path: str) -> None:
+        self._degraded = True
+        self._provider.degrade(_status(error.detail or str(error), path))
+
     def _load(self, path: str) -> _Loaded:
         data = self._provider.read_file(path)
         digest = hashlib.sha256(data).digest()
         if self._loaded is not None and self._loaded.digest == digest:
             return self._loaded
         try:
-            return _Loaded(Table.read(data), digest)
+            table = Table.read(data)
         except VarpdError as error:
             raise VarpdError(error.errno, f"{path}: {error.detail}") from error
+        for doubt in table.doubts[:DOUBTS_SHOWN]:
+            self._provider.warn(f"{path}: {doubt}")
+        if len(table.doubts) > DOUBTS_SHOWN:
+            self._provider.warn(f"{path}: {len(table.doubts) - DOUBTS_SHOWN} more of these")
+        return _Loaded(table, digest)
 
 
 def _require_supported(dest: Dest, errno: Errno) -> None:

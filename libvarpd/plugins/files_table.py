@@ -6,9 +6,9 @@ missing, of another type or no address is as good as absent, and its lookups fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from kernel_sim.sys.codec import Point
 from kernel_sim.sys.errno import Errno
@@ -32,9 +32,11 @@ class Entry:
 class Table:
     """The entries of a file by MAC address (6 bytes), in the order of the file."""
 
-    __slots__ = ("_entries", "_owners")
+    __slots__ = ("_entries", "_owners", "doubts")
 
-    def __init__(self, entries: Mapping[bytes, Entry]) -> None:
+    def __init__(self, entries: Mapping[bytes, Entry], doubts: Iterable[str] = ()) -> None:
+        self.doubts = tuple(doubts)
+        """Fields that are as good as absent, each by its key path and value."""
         self._entries = dict(entries)
         self._owners: dict[bytes, bytes] = {}
         """MAC addresses by IPv4 and IPv6 address; where several have one, the first (VPD-I28)."""
@@ -51,6 +53,7 @@ class Table:
         is no object (VPD-B23, VPD-B24).
         """
         entries: dict[bytes, Entry] = {}
+        doubts: list[str] = []
         for key, fields in read_object(data).items():
             mac = parse_mac(key)
             if mac is None:
@@ -59,7 +62,8 @@ class Table:
                 raise VarpdError(Errno.EINVAL, f"{shown(key)}: {described(fields)}, where an object is wanted")
             entries.pop(mac, None)
             entries[mac] = _entry(fields)
-        return cls(entries)
+            doubts += _doubts(key, fields, entries[mac])
+        return cls(entries, doubts)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -88,6 +92,14 @@ class Table:
 EMPTY: Final = Table({})
 
 
+_ADDRESSES: Final[tuple[tuple[str, Callable[[str], bytes | None], str], ...]] = (
+    ("ip", parse_ip, "no IP address"),
+    ("arp", parse_ipv4, "no IPv4 address"),
+    ("ndp", parse_ipv6, "no IPv6 address"),
+    ("dhcp-proxy", parse_mac, "not the MAC address of one host"),
+)
+
+
 def _entry(fields: dict[str, Json]) -> Entry:
     return Entry(
         target=_target(fields),
@@ -97,10 +109,25 @@ def _entry(fields: dict[str, Json]) -> Entry:
     )
 
 
+def _doubts(key: str, fields: dict[str, Json], entry: Entry) -> Iterator[str]:
+    """What a person who wrote these fields may have meant otherwise."""
+    for name, parse, wanted in _ADDRESSES:
+        if name in fields and _address(fields, name, parse) is None:
+            yield f"{shown(key)}.{name}: {described(fields[name])} is {wanted}"
+    if "port" in fields and not _is_port(fields["port"]):
+        yield f"{shown(key)}.port: {described(fields['port'])} is no number within {_PORTS[0]}..{_PORTS[-1]}"
+    if entry.target is None and "ip" in fields and "port" not in fields:
+        yield f"{shown(key)}: there is no port, so its ip is of no use"
+
+
+def _is_port(value: Json) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value in _PORTS
+
+
 def _target(fields: dict[str, Json]) -> Point | None:
     """The destination; it needs a port even where the encapsulation has none, and its MAC address is zero (VPD-Q15)."""
     ip, port = _address(fields, "ip", parse_ip), fields.get("port")
-    if ip is None or not isinstance(port, int) or isinstance(port, bool) or port not in _PORTS:
+    if ip is None or not _is_port(port):
         return None
     return Point(ip=ip, port=port)
 

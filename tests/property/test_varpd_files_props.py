@@ -272,7 +272,7 @@ def lookup(plugin: Files, mac: bytes) -> Point | Drop:
 
 
 def started(document: Any) -> Files:
-    provider: Any = SimpleNamespace(read_file=lambda path: json.dumps(document).encode())
+    provider: Any = SimpleNamespace(read_file=lambda path: json.dumps(document).encode(), warn=lambda text: None)
     made = Files(provider, "map.json")
     made.start()
     return made

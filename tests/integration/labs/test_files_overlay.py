@@ -316,3 +316,48 @@ def test_ten_thousand_macs_load_and_are_shown_in_order_within_two_seconds(
 CREATE_SECOND = (
     "create-overlay -e vxlan -s files -v 24 -p vxlan/listen_ip=10.88.88.1,files/config=/etc/overlays/map.json ov1"
 )
+
+
+PLUGIN = """
+import ipaddress
+from kernel_sim.sys.codec import Point
+from kernel_sim.sys.overlay_target import TargMode
+from libvarpd.plainplugin import PlainPlugin
+from libvarpd.plugin import DROP
+
+class Even(PlainPlugin):
+    name = "even"
+    mode = TargMode.DYNAMIC
+
+    async def lookup(self, query):
+        if query.request.dstaddr[5] % 2:
+            return DROP
+        return Point(ip=ipaddress.ip_address("::ffff:10.88.88.2").packed, port=4789)
+
+PLUGIN = Even
+"""
+EVEN_HOST = """
+[host.cn{n}]
+address = "10.88.88.{n}"
+files = {{ "usr/lib/varpd/even.py" = "even.py" }}
+dladm = [
+  "create-overlay -e vxlan -s even -v 23 -p vxlan/listen_ip=10.88.88.{n} ov0",
+  "create-vnic -l ov0 -m {mac} vnic0",
+]
+[host.cn{n}.zone.web.nic.vnic0]
+"""
+
+
+def test_a_search_plugin_of_the_host_is_a_file_below_its_root(lab_up: Callable[[str], Any], tmp_path: Path) -> None:
+    (tmp_path / "even.py").write_text(PLUGIN)
+    lab = lab_up(HEAD + "".join(EVEN_HOST.format(n=n, mac=mac(n)) for n in (1, 2)))
+    receiving = lab.popen("cn2:web", sys.executable, "-c", RAW_RECEIVE, 3)
+    assert receiving.stdout.readline() == "ready\n"
+    lab.run("cn1:web", sys.executable, "-c", RAW_SEND, "020820000003", 1, FRAME)
+    lab.run("cn1:web", sys.executable, "-c", RAW_SEND, "020820000002", 3, FRAME)
+    out, err = receiving.communicate(timeout=30)
+    assert out.split() == ["0", "1", "2"], err
+    assert row(2) in rows(lab, "cn1")
+    assert row(3) not in rows(lab, "cn1")
+    shown = lab.dladm("cn1", "show-overlay", "-p", "-o", "property,possible", "ov0").stdout
+    assert "search:direct,even,files\n" in shown

@@ -50,12 +50,16 @@ class FakeProvider:
     def __init__(self) -> None:
         self.files: dict[str, bytes | Errno] = {PATH: json.dumps(DOCUMENT).encode()}
         self.told: list[tuple[str, Any]] = []
+        self.warnings: list[str] = []
 
     def read_file(self, path: str) -> bytes:
         found = self.files.get(path, Errno.ENOENT)
         if isinstance(found, Errno):
             raise VarpdError(found, f"{path}: {found.name}")
         return found
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
     def inject_varp(self, mac: bytes, target: Point | None) -> None:
         assert target is None
@@ -438,3 +442,72 @@ def test_a_reason_fits_and_says_what_is_wrong_however_long_the_path_is(path: str
         assert len(text.encode()) <= 255
         assert text.endswith(ending)
         assert text.encode().startswith((b"/", b"..."))
+
+
+# ---------------------------------------------------------------------- what a person should know
+
+
+def test_fields_of_no_use_are_named_in_the_log_and_the_file_is_taken(provider: FakeProvider) -> None:
+    document = {
+        "2:0:0:0:0:1": {
+            "ip": "10.0.0.999",
+            "port": 70000,
+            "arp": "fd00::1",
+            "ndp": 7,
+            "dhcp-proxy": "ff:ff:ff:ff:ff:ff",
+        },
+        "2:0:0:0:0:2": {"ip": "10.0.0.2"},
+        "2:0:0:0:0:3": {"arp": "10.0.0.3"},
+    }
+    provider.files[PATH] = json.dumps(document).encode()
+    made = Files.create(provider, BOTH)  # type: ignore[arg-type]
+    made.setprop(CONFIG, PATH.encode() + b"\0")
+    made.start()
+    assert provider.warnings == [
+        f'{PATH}: 2:0:0:0:0:1.ip: "10.0.0.999" is no IP address',
+        f'{PATH}: 2:0:0:0:0:1.arp: "fd00::1" is no IPv4 address',
+        f"{PATH}: 2:0:0:0:0:1.ndp: 7 is no IPv6 address",
+        f'{PATH}: 2:0:0:0:0:1.dhcp-proxy: "ff:ff:ff:ff:ff:ff" is not the MAC address of one host',
+        f"{PATH}: 2:0:0:0:0:1.port: 70000 is no number within 1..65535",
+        f"{PATH}: 2:0:0:0:0:2: there is no port, so its ip is of no use",
+    ]
+    assert provider.told == []
+
+
+def test_of_many_fields_of_no_use_the_log_names_some(provider: FakeProvider) -> None:
+    provider.files[PATH] = json.dumps({f"2:0:0:0:0:{n:x}": {"ndp": "x"} for n in range(100)}).encode()
+    made = Files.create(provider, BOTH)  # type: ignore[arg-type]
+    made.setprop(CONFIG, PATH.encode() + b"\0")
+    made.start()
+    assert len(provider.warnings) == 21
+    assert provider.warnings[-1] == f"{PATH}: 80 more of these"
+
+
+@pytest.mark.parametrize("content", [b"{", Errno.ENOENT, Errno.EACCES])
+def test_a_restored_instance_starts_with_a_bad_file_degraded_and_empty(
+    content: bytes | Errno, provider: FakeProvider
+) -> None:
+    saved = NvList()
+    saved.add_string(CONFIG, PATH)
+    provider.files[PATH] = content
+    made = Files.restore(provider, BOTH, saved)  # type: ignore[arg-type]
+    made.start()
+    [(operation, reason)] = provider.told
+    assert operation == "degrade"
+    assert PATH in reason
+    assert [PATH in text for text in provider.warnings] == [True]
+    assert result(made.lookup(FakeQuery(TWO))) is DROP  # type: ignore[arg-type]
+    provider.files[PATH] = json.dumps(DOCUMENT).encode()
+    made.refresh()
+    assert provider.told[1:] == [("restore", None)]
+    assert isinstance(result(made.lookup(FakeQuery(TWO))), Point)  # type: ignore[arg-type]
+
+
+def test_an_instance_that_was_stopped_and_is_started_again_refuses_a_bad_file(provider: FakeProvider) -> None:
+    saved = NvList()
+    saved.add_string(CONFIG, PATH)
+    made = Files.restore(provider, BOTH, saved)  # type: ignore[arg-type]
+    made.start()
+    made.stop()
+    provider.files[PATH] = b"{"
+    assert refusal(made.start) is Errno.EPROTO

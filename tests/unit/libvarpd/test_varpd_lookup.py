@@ -42,8 +42,8 @@ class ScriptedKernel:
         self.answered = asyncio.Event()
         self.calls: list[int] = []
 
-    def ask(self, reqid: int, instance: int = 1, mac: bytes = MAC) -> None:
-        asked = TargLookup(dlid=7, reqid=reqid, varpdid=instance, vnetid=23, hdrsize=14, pktsize=100, dstaddr=mac)
+    def ask(self, reqid: int, instance: int = 1, mac: bytes = MAC, linkid: int = 7) -> None:
+        asked = TargLookup(dlid=linkid, reqid=reqid, varpdid=instance, vnetid=23, hdrsize=14, pktsize=100, dstaddr=mac)
         self.questions.put_nowait(asked)
 
     async def ioctl(self, cmd: int, argument: bytes = b"") -> bytes:
@@ -200,6 +200,28 @@ def test_a_plugin_that_fails_drops_the_frame_and_the_daemon_goes_on(
     setup = play(decide, asking(1, 2))
     assert setup.kernel.answers == [(1, None), (2, None)]
     assert not setup.varpd.failed.done()
+
+
+def test_a_plugin_that_wants_to_end_the_process_costs_it_an_answer(log: Any) -> None:
+    async def leaves(query: Query) -> Answer:
+        raise SystemExit(3)
+
+    async def scene(setup: Setup) -> None:
+        setup.kernel.ask(1)
+        await settle()
+        assert not setup.varpd.failed.done()
+
+    assert play(leaves, scene, log).kernel.answers == [(1, None)]
+    assert [event["plugin"] for event in log.named("search plugin failed")] == ["plugin"]
+
+
+def test_a_question_about_another_overlay_than_the_instances_is_dropped() -> None:
+    async def scene(setup: Setup) -> None:
+        setup.kernel.ask(1, linkid=8)
+        setup.kernel.ask(2)
+        await settle()
+
+    assert play(found, scene).kernel.answers == [(1, None), (2, TO)]
 
 
 def test_a_question_for_an_instance_nobody_knows_is_dropped() -> None:
