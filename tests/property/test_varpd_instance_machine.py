@@ -418,7 +418,7 @@ InstanceLife.TestCase.settings = settings(
 )
 
 
-PINNED = (
+TestInstanceLife = pytest.mark.fact(
     "VPD-I1",
     "VPD-I2",
     "VPD-I3",
@@ -432,5 +432,4 @@ PINNED = (
     "VPD-I16",
     "VPD-I36",
     "VPD-I37",
-)
-TestInstanceLife = pytest.mark.fact(*PINNED)(InstanceLife.TestCase)
+)(InstanceLife.TestCase)

@@ -379,5 +379,4 @@ class Questions(RuleBasedStateMachine):
 
 Questions.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
-PINNED = ("VPD-I17", "VPD-I18", "VPD-I19", "VPD-I40", "VPD-Q2")
-TestQuestions = pytest.mark.fact(*PINNED)(Questions.TestCase)
+TestQuestions = pytest.mark.fact("VPD-I17", "VPD-I18", "VPD-I19", "VPD-I40", "VPD-Q2")(Questions.TestCase)
