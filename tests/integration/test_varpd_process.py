@@ -211,7 +211,7 @@ def test_without_a_kernel_it_cannot_run(start: Start) -> None:
     assert (varpd.status, varpd.err) == (95, "varpd: failed to open a libvarpd handle: No such file or directory\n")
 
 
-@pytest.mark.fact("VPD-B3")
+@pytest.mark.fact("VPD-B3", "VPD-Q27")
 def test_an_include_directory_that_is_not_there_is_fatal(host: LocalSystem, start: Start) -> None:
     varpd = start("-i", "/nonexistent")
     assert (varpd.status, varpd.ended()) == (95, 95)

@@ -29,6 +29,9 @@ from kernel_sim.sys.message import Message
 
 ADDRESSES = ("10.0.0.1", "10.0.0.11")
 PEER = "10.0.0.2"
+LISTEN = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES])
+PORTS = st.sampled_from([4789, 4789, 4789, 4790])
+"""Mostly the same ones, so that overlays share sockets."""
 VNETIDS = st.integers(1, 4)
 MACS = st.sampled_from([bytes.fromhex(f"0208200000{n:02x}") for n in range(3)])
 
@@ -81,7 +84,7 @@ class OverlayMachine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ control
 
-    @rule(target=overlays, vnetid=VNETIDS, ip=st.sampled_from(ADDRESSES), port=st.sampled_from([4789, 4790]))
+    @rule(target=overlays, vnetid=VNETIDS, ip=LISTEN, port=PORTS)
     def create(self, vnetid: int, ip: str, port: int) -> object:
         self.names += 1
         made: list[int] = []
@@ -163,6 +166,16 @@ class OverlayMachine(RuleBasedStateMachine):
             one.vnics[made[0].linkid] = made[0]
             assert made[0].mtu == one.mtu
         assert self.host.kernel.links.mac(one.linkid).users == users + (errno is None)
+
+    @rule(one=overlays)
+    def start(self, one: Overlay) -> None:
+        """All that it takes, in one rule: else there are hardly ever two overlays that are started."""
+        if not one.active:
+            if not one.associated:
+                self.associate(one)
+            self.activate(one)
+        if not one.started:
+            self.create_vnic(one, bytes.fromhex("020820000000"), 0)
 
     @rule(one=overlays)
     def delete_vnic(self, one: Overlay) -> None:

@@ -247,6 +247,7 @@ def test_the_socket_is_there_exactly_while_the_overlay_has_users(pair: Pair) -> 
     assert pair.b.take() == [FRAME]
 
 
+@pytest.mark.fact("KRN-I8")
 def test_a_stopped_overlay_receives_nothing_while_others_share_the_socket(pair: Pair) -> None:
     other = pair.two.create_vnic("vnic1", pair.two.create_overlay("demo1", 24, to="10.0.0.1"))
     pair.two.delete_vnic(pair.b.linkid)

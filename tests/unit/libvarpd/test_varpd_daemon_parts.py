@@ -149,8 +149,10 @@ def test_the_launcher_exits_with_what_the_daemon_reports_or_with_its_status(
 ) -> None:
     side = split()
     if not isinstance(side, Launcher):
-        child(side)
-        os._exit(99)
+        try:
+            child(side)
+        finally:
+            os._exit(99)  # it must not go on as the test
     assert side.wait() == status
     os.close(side.status_fd)
     with contextlib.suppress(ChildProcessError):  # `wait` has seen the end of those that do not report

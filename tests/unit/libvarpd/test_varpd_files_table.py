@@ -266,7 +266,7 @@ def test_control_characters_and_bytes_that_are_not_utf_8_are_part_of_a_text() ->
     assert found.target(ONE) == to("::ffff:192.0.2.1")
 
 
-@pytest.mark.fact("VPD-Q36")
+@pytest.mark.fact("VPD-I29", "VPD-Q36")
 def test_a_key_of_more_than_32766_bytes_is_refused() -> None:
     longest = "k" * KEY_MAX
     assert KEY_MAX == 32766

@@ -280,8 +280,7 @@ def test_a_live_id_is_never_given_again(world: VarpdWorld, instance: Make) -> No
     assert instance("demo3") == 3
 
 
-@pytest.mark.fact("VPD-Q2")
-def test_who_waits_for_an_instance_that_is_destroyed_meanwhile_is_told_that_it_is_gone(
+def test_who_asks_for_an_instance_that_is_destroyed_meanwhile_is_told_that_it_is_gone(
     world: VarpdWorld, instance: Make, traced: Any
 ) -> None:
     made = instance()
@@ -306,6 +305,17 @@ def test_who_waits_for_an_instance_that_is_destroyed_meanwhile_is_told_that_it_i
     assert destroyed is None
     assert [one.errno for one in others if isinstance(one, KernelError)] == [Errno.ENOENT, Errno.ENOENT]
     assert "start" not in traced.calls
+
+
+@pytest.mark.fact("VPD-Q2")
+def test_an_instance_that_somebody_still_holds_when_it_is_destroyed_does_not_start_any_more(
+    world: VarpdWorld, instance: Make, traced: Any
+) -> None:
+    made = instance()
+    held = world.varpd.instances.find(made)
+    world.run(world.varpd.instance_destroy(made))
+    assert refusal(world, held.activate(world.varpd._overlay, world.store)) is Errno.ENOENT
+    assert ("start" in traced.calls, world.store.files, varpd_id(world, held.linkid)) == (False, {}, b"")
 
 
 def test_a_destroy_during_activation_comes_after_it_and_leaves_nothing(
