@@ -256,6 +256,24 @@ def test_the_next_daemon_reads_the_file_afresh(
     assert cache(world, overlay[1]) == [CacheEntry(PEER, point=to(8))]
 
 
+def test_every_daemon_that_finds_the_file_broken_degrades_the_overlay_until_one_finds_it_good(
+    world: VarpdWorld, overlay: tuple[int, int], disk: dict[str, bytes]
+) -> None:
+    linkid, _ = overlay
+    good, disk[PATH] = disk[PATH], b'{"zz": {}}'
+    for _ in range(2):
+        world.restart()
+        turn(world)
+        code, reason = status(world, linkid)
+        assert code == 1
+        assert reason.startswith(PATH)
+    disk[PATH] = good
+    world.restart()
+    turn(world)
+    assert status(world, linkid) == (0, "")
+    assert len(world.store.files) == 1
+
+
 @pytest.mark.fact("VPD-I31", "VPD-B43")
 def test_the_path_goes_through_the_door_unchanged(world: VarpdWorld) -> None:
     _, instance = create(world)

@@ -132,6 +132,17 @@ def test_what_the_kernel_refuses_the_plugin_is_told(operation: str) -> None:
     assert refused.value.errno is Errno.EINVAL
 
 
+@pytest.mark.parametrize("operation", ["inject", "resend"])
+def test_a_frame_that_is_too_long_is_refused_by_its_length(operation: str) -> None:
+    kernel = OneFrame(ARP)
+    asked = question(kernel)
+    run(getattr(asked, operation)(bytes(1518)))
+    with pytest.raises(VarpdError, match="1519 bytes") as refused:
+        run(getattr(asked, operation)(bytes(1519)))
+    assert refused.value.errno is Errno.EINVAL
+    assert kernel.done == [operation]
+
+
 @pytest.mark.parametrize(
     "act",
     [
