@@ -213,6 +213,7 @@ def _make_device(handle: Dladm, wanted: VnicCreate) -> VnicCreate:
         diagnosis = VnicCreate.unpack(error.argument).diag if len(error.argument) >= VnicCreate.SIZE else VnicDiag.NONE
         if diagnosis in _DIAGNOSES:
             raise DladmError(_DIAGNOSES[VnicDiag(diagnosis)]) from error
+        handle.note(f"the kernel refused link {wanted.vnic_id} over link {wanted.link_id}: {error}")
         raise DladmError.of(error) from error
 
 

@@ -447,3 +447,10 @@ def test_flags_of_a_temporary_etherstub(host: Any) -> None:
     assert host.dlmgmt.name2info("stub0").flags is DatalinkFlag.ACTIVE
     host.ok("delete-etherstub -t stub0")
     assert host.dlmgmt.links == {}
+
+
+def test_why_the_kernel_refused_is_noted_where_the_message_has_no_room_for_it(host: Any) -> None:
+    props = "vxlan/listen_ip=10.9.9.9,direct/dest_ip=10.88.88.70,direct/dest_port=4789"
+    host.ok(f"create-overlay -e vxlan -s direct -v 23 -p {props} demo0")
+    assert host.fails("create-vnic -l demo0 vnic0") == "dladm: vnic creation over demo0 failed: operation failed\n"
+    assert "Cannot assign requested address" in host.notes[-1]
