@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from kernel_sim.overlay.cache import DynamicTarget, TargetEntry
+from kernel_sim.overlay.cache import DynamicTarget
+from kernel_sim.overlay.entry import TargetEntry
 from kernel_sim.overlay.lookup import PendingLookup
 from kernel_sim.sys.codec import Point, TargLookup
 from kernel_sim.sys.errno import Errno

@@ -9,7 +9,7 @@
 * `prop`      what describes a property; `properties` are those of an overlay, behind PROPINFO, GETPROP, SETPROP
 * `transmit`  the per-frame path out: decisions made once per start, batches of datagrams
 * `target`    where frames go: the target protocol and its point-to-point form
-* `cache`     the dynamic form: destinations by MAC address, and the frames parked while one is asked for
+* `cache`     the dynamic form: destinations by MAC address; `entry` one of them, and the frames parked while it is asked for
 * `lookup`    the queue of destinations nobody knows yet, and those who wait for it
 * `control`   /dev/overlay: handles and the target ioctls
 * `mux`       underlay sockets, shared by overlays of one address; the path in

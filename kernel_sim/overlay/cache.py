@@ -1,249 +1,29 @@
-"""The dynamic target: a cache of destinations by MAC address, and the frames parked while one is being asked for (KRN 2.1 to 2.4).
+"""The dynamic target: a cache of destinations by MAC address, filled by lookups that varpd answers (KRN 2.1 to 2.4).
 
-An entry is made by the first frame to a MAC address, or by CACHE_SET, and lives as long as its target (KRN-Q20). Its flags say what
-becomes of a frame:
-
-    nothing    parked, PENDING set, a lookup queued
-    P          parked, if it fits (128 KiB an entry)
-    V, P V     sent
-    D in any   dropped
-
-and this is what happens to them. "Chain" are the parked frames; draining sends them through the transmit routine again, where each is
-looked up anew:
-
-    event                  flags           chain
-    RESPOND                - P, + V        drained
-    DROP, frames left      (P stays)       head dropped, the entry queued again
-    DROP, none left or V   - P             head dropped
-    CACHE_SET point        + V             drained
-    CACHE_SET drop         + D             kept (KRN-Q15)
-    REMOVE, FLUSH          - V, - D        kept
-    LOOKUP finds nothing   - P             (KRN-Q11 to Q13: valid meanwhile, or no frame left that can be described)
-    another ASSOCIATE      - V, - D        kept; pending entries move to the new target, the others are forgotten
-
-An entry is in one place at most: nowhere, in the queue of lookups, or handed out to one handle, and it is PENDING exactly while it is
-in one of the two (KRN-I13), so the lookups outstanding are the pending entries (KRN-I14).
-
-A run is parked whole and counts as its frames; it is cut when a single frame of it is wanted.
+The cache's entries, their states, and what each event does to them are `entry`'s matter; here is what concerns all of them: finding the
+entry of a frame, the cache ioctls, who has answered, and the end, by another ASSOCIATE or by DELETE.
 """
 
 from __future__ import annotations
 
 import bisect
-import enum
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
-from kernel_sim.ddi import SocketAddress, Timer
-from kernel_sim.mac import hw_emul
-from kernel_sim.overlay.drops import DeviceDrop, DropCounters
-from kernel_sim.overlay.lookup import Injectable, LookupQueue, PendingLookup
-from kernel_sim.overlay.target import Association, Destination, Target, Verdict
-from kernel_sim.sys.codec import CacheEntry, Point, TargLookup
+from kernel_sim.ddi import Timer
+from kernel_sim.overlay.drops import DeviceDrop
+from kernel_sim.overlay.entry import ANSWERED, EntryFlag, Parking, TargetEntry
+from kernel_sim.overlay.lookup import LookupQueue
+from kernel_sim.overlay.target import Association, Target, Verdict
+from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import (
-    BROADCAST,
-    ETHER_HDR_LEN,
-    ETHERADDRL,
-    ETHERTYPE_VLAN,
-    HeaderInfo,
-    format_mac,
-    is_group,
-    parse_header,
-)
-from kernel_sim.sys.message import Buffer, Chain, Message
+from kernel_sim.sys.ethernet import ETHER_HDR_LEN, ETHERADDRL, format_mac
+from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
-from kernel_sim.sys.overlay_target import (
-    MARKER_DONE,
-    OVERLAY_TARGET_CACHE_DROP,
-    PENDING_BYTES_MAX,
-    DstType,
-    TargMode,
-)
+from kernel_sim.sys.overlay_target import MARKER_DONE, OVERLAY_TARGET_CACHE_DROP, TargMode
 
 TEARDOWN_SECONDS: Final = 1.0
 """How long DELETE waits for the lookups that were handed out (KRN-Q9)."""
-_ETHERTYPE_MIN: Final = 0x0600
-_LENGTH_MAX: Final = 1500
-
-
-class EntryFlag(enum.IntFlag):
-    """What is known of a MAC address."""
-
-    NONE = 0
-    PENDING = 1
-    """A lookup is queued or handed out."""
-    VALID = 2
-    """There is a destination."""
-    DROP = 4
-    """Frames are dropped, whatever the other flags say (KRN-Q14)."""
-
-
-_ANSWERED: Final = EntryFlag.VALID | EntryFlag.DROP
-
-
-class Parking(Injectable, Protocol):
-    """The device, as far as its target goes."""
-
-    @property
-    def linkid(self) -> int: ...
-    @property
-    def vnetid(self) -> int: ...
-    @property
-    def drops(self) -> DropCounters[DeviceDrop]: ...
-
-    def tx(self, chain: Chain) -> None:
-        """The transmit routine."""
-
-
-class TargetEntry:
-    """An entry; see the module. It is what the queue and the handles know as a `PendingLookup`."""
-
-    __slots__ = ("chain", "destination", "flags", "holder", "mac", "parked", "point", "reqid", "target", "verdict")
-
-    def __init__(self, mac: bytes, reqid: int, target: DynamicTarget) -> None:
-        self.mac = mac
-        self.reqid = reqid
-        self.target = target
-        self.flags = EntryFlag.NONE
-        self.point = Point()
-        self.destination: Destination | None = None
-        self.verdict: Verdict = None
-        """What to do with a frame without looking further; None: park it."""
-        self.chain: deque[Message] = deque()
-        self.parked = 0
-        """Bytes of the frames in the chain."""
-        self.holder: MutableMapping[int, PendingLookup] | None = None
-
-    @property
-    def device(self) -> Parking:
-        return self.target.device
-
-    @property
-    def pending(self) -> bool:
-        return bool(self.flags & EntryFlag.PENDING)
-
-    @property
-    def answer(self) -> CacheEntry:
-        """What the cache ioctls show of it. The point of a drop entry that never had one is zero."""
-        dropping = self.flags & EntryFlag.DROP
-        return CacheEntry(self.mac, OVERLAY_TARGET_CACHE_DROP if dropping else 0, self.point)
-
-    def change(self, *, clear: EntryFlag = EntryFlag.NONE, add: EntryFlag = EntryFlag.NONE) -> None:
-        """Change the flags, and with them the verdict."""
-        self.flags = self.flags & ~clear | add
-        if self.flags & EntryFlag.DROP:
-            self.verdict = DeviceDrop.TX_TARGET
-        else:
-            self.verdict = self.destination if self.flags & EntryFlag.VALID else None
-
-    def point_at(self, point: Point) -> None:
-        """Where frames go from now on; it is not judged (KRN 2.7)."""
-        self.point = point
-        self.destination = Destination(SocketAddress(point.ip, point.port))
-
-    # ------------------------------------------------------------------ frames
-
-    def park(self, message: Message, *, new: bool) -> None:
-        """Keep a copy of the frames that fit, and drop the others. The frame that makes an entry is not measured (KRN-Q1)."""
-        room = PENDING_BYTES_MAX - self.parked
-        size = message.bytes_on_wire
-        if size <= room or (new and not message.mss):
-            self.chain.append(message.with_data(bytes(message.data)))
-            self.parked += size
-            return
-        left_out: list[Buffer] = []
-        for frame in hw_emul.cut(message) if message.mss else ():
-            if new or len(frame) <= room:
-                new = False
-                self.chain.append(Message(bytes(frame)))
-                self.parked += len(frame)
-                room -= len(frame)
-            else:
-                left_out.append(frame)
-        self.device.drops.drop_frames(DeviceDrop.TX_PENDING_FULL, left_out if message.mss else [message.data])
-
-    def head(self) -> Buffer | None:
-        """The frame at the head, finished; None when nothing is parked."""
-        if not self.chain:
-            return None
-        first = self.chain[0]
-        if first.mss or first.partial:
-            frames = [bytes(frame) for frame in hw_emul.cut(first)]
-            self.chain.popleft()
-            self.chain.extendleft(Message(frame) for frame in reversed(frames))
-            self.parked += sum(map(len, frames)) - first.bytes_on_wire
-        return self.chain[0].data
-
-    def pop(self, reason: DeviceDrop) -> None:
-        """Drop the frame at the head, if there is one."""
-        frame = self.head()
-        if frame is not None:
-            self.chain.popleft()
-            self.parked -= len(frame)
-            self.device.drops.drop_frames(reason, [frame])
-
-    def take_chain(self) -> Chain:
-        """All that is parked; nothing is, afterwards."""
-        chain, self.chain, self.parked = list(self.chain), deque(), 0
-        return chain
-
-    # ------------------------------------------------------------------ what the queue and the handles ask
-
-    def describe(self) -> TargLookup | None:
-        """See `PendingLookup.describe`."""
-        if self.flags & EntryFlag.VALID:
-            self.change(clear=EntryFlag.PENDING)
-            return None
-        if self.chain:
-            described = _describe(self.chain[0])
-            if described is not None:
-                header, pktsize, sap = described
-                target = self.target
-                return TargLookup(
-                    dlid=target.device.linkid,
-                    reqid=self.reqid,
-                    varpdid=target.varpd_id,
-                    vnetid=target.device.vnetid,
-                    hdrsize=header.size,
-                    pktsize=pktsize,
-                    srcaddr=header.src,
-                    dstaddr=self.mac,
-                    dsttype=_dst_type(self.mac),
-                    sap=sap,
-                    vlan=header.vid,
-                )
-            self.pop(DeviceDrop.TX_BAD_HEADER)
-        if not self.chain:
-            self.change(clear=EntryFlag.PENDING)
-        return None
-
-    def respond(self, point: Point) -> None:
-        """See `PendingLookup.respond`."""
-        self.holder = None
-        self.point_at(point)
-        self.change(clear=EntryFlag.PENDING, add=EntryFlag.VALID)
-        self.target.answered(self, drain=True)
-
-    def drop(self) -> None:
-        """See `PendingLookup.drop`."""
-        self.holder = None
-        if not self.flags & EntryFlag.VALID:
-            self.pop(DeviceDrop.TX_LOOKUP)
-        self.target.answered(self, drain=False)
-
-    def give_back(self) -> bool:
-        """See `PendingLookup.give_back`."""
-        self.holder = None
-        return self.target.takes_back(self)
-
-    def withdraw(self) -> None:
-        """Nobody shall answer it any more."""
-        if self.holder is not None:
-            del self.holder[self.reqid]
-            self.holder = None
-        self.change(clear=EntryFlag.PENDING)
 
 
 class DynamicTarget:
@@ -307,7 +87,7 @@ class DynamicTarget:
     def cache_get(self, mac: bytes, offered: Point) -> CacheEntry:
         """See `Target.cache_get`."""
         entry = self._entries.get(mac)
-        if entry is None or not entry.flags & _ANSWERED:
+        if entry is None or not entry.flags & ANSWERED:
             raise KernelError(Errno.ENOENT, f"no answer for {format_mac(mac)}")
         if entry.flags & EntryFlag.DROP:
             return CacheEntry(mac, OVERLAY_TARGET_CACHE_DROP, offered)
@@ -328,12 +108,12 @@ class DynamicTarget:
         entry = self._entries.get(mac)
         if entry is None:
             raise KernelError(Errno.ENOENT, f"nobody ever asked for {format_mac(mac)}")
-        entry.change(clear=_ANSWERED)
+        entry.change(clear=ANSWERED)
 
     def cache_flush(self) -> None:
         """See `Target.cache_flush`."""
         for entry in self:
-            entry.change(clear=_ANSWERED)
+            entry.change(clear=ANSWERED)
 
     def cache_iter(self, marker: bytes, count: int) -> tuple[bytes, list[CacheEntry]]:
         """See `Target.cache_iter` (KRN-I23)."""
@@ -345,7 +125,7 @@ class DynamicTarget:
             if len(found) == count:
                 return self._order[at] + bytes(2), found
             entry = self._entries[self._order[at]]
-            if entry.flags & _ANSWERED:
+            if entry.flags & ANSWERED:
                 found.append(entry.answer)
         return MARKER_DONE, found
 
@@ -393,7 +173,7 @@ class DynamicTarget:
         """Take over the pending entries of the target before; they keep their frames and their place."""
         for entry in entries:
             entry.target = self
-            entry.change(clear=_ANSWERED)
+            entry.change(clear=ANSWERED)
             self._entries[entry.mac] = entry
             self._order.append(entry.mac)
         self._sorted = False
@@ -424,26 +204,3 @@ class DynamicTarget:
         for entry in self:
             self.device.drops.drop(DeviceDrop.TX_DELETED, entry.take_chain())
         gone()
-
-
-def _dst_type(mac: bytes) -> DstType:
-    if mac == BROADCAST:
-        return DstType.BROADCAST
-    return DstType.MULTICAST if is_group(mac) else DstType.UNICAST
-
-
-def _describe(message: Message) -> tuple[HeaderInfo, int, int] | None:
-    """Header, bytes behind it and ethertype of the first frame of a message, as LOOKUP tells them (KRN 2.7).
-
-    None for a frame that has no whole header or has the CFI bit set.
-    """
-    size = min(len(message.data), message.hdr_len + message.mss) if message.mss else len(message.data)
-    header = parse_header(message.data[:size])
-    if header is None or header.cfi:
-        return None
-    sap = header.sap
-    if sap <= _LENGTH_MAX:
-        sap = 0
-    elif header.tagged and sap < _ETHERTYPE_MIN:
-        sap = ETHERTYPE_VLAN
-    return header, size - header.size, sap

@@ -12,7 +12,8 @@ from etherspan.testing.invariants import check_kernel, drop_counters
 from etherspan.testing.ledger import Ledger, essence
 from etherspan.testing.simworld import SimWorld, SimWorldHost
 from etherspan.testing.topology import files_pair, mac, numbered
-from kernel_sim.overlay.cache import DynamicTarget, EntryFlag, TargetEntry
+from kernel_sim.overlay.cache import DynamicTarget
+from kernel_sim.overlay.entry import EntryFlag, TargetEntry
 
 FRAME = numbered(1, 2)
 
