@@ -11,10 +11,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from etherspan.testing.frames import ACK, TCP, UDP, checksum
 from kernel_sim.sys.ethernet import ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_VLAN
 from kernel_sim.sys.message import Gso, Message
-
-from .frames import ACK, TCP, UDP, checksum
 
 FIN = 0x01
 PSH = 0x08

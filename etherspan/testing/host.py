@@ -18,6 +18,15 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from etherspan.testing.memory import (
+    MemoryClock,
+    MemoryNetwork,
+    MemoryPhys,
+    MemoryPort,
+    MemoryPorts,
+    MemoryRandom,
+    address,
+)
 from kernel_sim.ddi import LinkId
 from kernel_sim.kernel import Credentials, Kernel, OverlayHandle
 from kernel_sim.overlay.plugin import EncapPlugin
@@ -41,8 +50,6 @@ from kernel_sim.sys.kstat import KstatNamed
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import TargMode
 from kernel_sim.sys.vnic import VnicCreateFlag, VnicMacAddrType
-
-from .memory import MemoryClock, MemoryNetwork, MemoryPhys, MemoryPort, MemoryPorts, MemoryRandom, address
 
 ROOT = Credentials(0, privileged=True)
 READ_WRITE = 7

@@ -11,12 +11,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPorts, MemoryRandom
 from kernel_sim.devfs.nodes import DeviceNodes
 from kernel_sim.io.loop import Loop
 from kernel_sim.kernel import Kernel
 from kernel_sim.overlay.plugins.vxlan import PLUGIN as VXLAN
-
-from .memory import MemoryClock, MemoryNetwork, MemoryPorts, MemoryRandom
 
 
 @contextlib.contextmanager

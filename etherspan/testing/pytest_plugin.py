@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from etherspan.testing.netnsworld import NetnsWorld
-    from etherspan.testing.simworld import SimWorld
+    from etherspan.testing.netns.world import NetnsWorld
+    from etherspan.testing.sim.world import SimWorld
     from libvarpd.plugin import SearchPlugin
 
 pytest.register_assert_rewrite("etherspan.testing.scenarios", "etherspan.testing.topology", "etherspan.testing.world")
@@ -36,7 +36,7 @@ def etherspan_plugins() -> Sequence[type[SearchPlugin]]:
 @pytest.fixture
 def etherspan_world(etherspan_plugins: Sequence[type[SearchPlugin]]) -> Iterator[SimWorld]:
     """An empty world in memory. A varpd that ended by itself fails the test, with its reason."""
-    from etherspan.testing.simworld import SimWorld
+    from etherspan.testing.sim.world import SimWorld
 
     with SimWorld(plugins=etherspan_plugins) as world:
         yield world
@@ -45,7 +45,7 @@ def etherspan_world(etherspan_plugins: Sequence[type[SearchPlugin]]) -> Iterator
 @pytest.fixture(scope="session")
 def etherspan_namespaces() -> None:
     """Skips the test where network namespaces cannot be had, and fails it there under CI=true."""
-    from etherspan.testing.netnsworld import obstacle
+    from etherspan.testing.netns.world import obstacle
 
     reason = obstacle()
     if reason and os.environ.get("CI") == "true":
@@ -61,7 +61,7 @@ def etherspan_real_world(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[NetnsWorld]:
     """An empty world of network namespaces on this machine; see `etherspan_namespaces`."""
-    from etherspan.testing.netnsworld import NetnsWorld
+    from etherspan.testing.netns.world import NetnsWorld
 
     with NetnsWorld(tmp_path_factory.mktemp("etherspan"), plugins=etherspan_plugins) as world:
         yield world

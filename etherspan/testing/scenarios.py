@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kernel_sim.sys.ethernet import format_mac
-from kernel_sim.sys.overlay_target import PENDING_BYTES_MAX
-from libvarpd.client import Client
-
-from . import frames
-from .topology import (
+from etherspan.testing import frames
+from etherspan.testing.topology import (
     CONFIG,
     ETHERTYPE_EXPERIMENTAL,
     NOBODY,
@@ -30,7 +26,10 @@ from .topology import (
     table,
     vnic,
 )
-from .world import World
+from etherspan.testing.world import World
+from kernel_sim.sys.ethernet import format_mac
+from kernel_sim.sys.overlay_target import PENDING_BYTES_MAX
+from libvarpd.client import Client
 
 Scenario = Callable[[World], None]
 SCENARIOS: Final[dict[str, Scenario]] = {}

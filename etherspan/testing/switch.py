@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from etherspan.testing.memory import MemoryRandom
 from kernel_sim.ddi import LinkId
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.client import MacClient
@@ -20,8 +21,6 @@ from kernel_sim.mac.provider import MacRegistration
 from kernel_sim.sys.dld import DatalinkClass, LinkState
 from kernel_sim.sys.errno import KernelError
 from kernel_sim.sys.message import Chain, Message
-
-from .memory import MemoryRandom
 
 
 def finished(messages: Iterable[Message]) -> list[bytes]:

@@ -9,10 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from etherspan.testing import frames
+from etherspan.testing.world import Host, Port, World
 from kernel_sim.sys.ethernet import format_mac
-
-from . import frames
-from .world import Host, Port, World
 
 CONFIG: Final = "/etc/overlays/map.json"
 """Where the table of a `files` overlay is."""

@@ -16,6 +16,8 @@ import contextlib
 from collections.abc import Coroutine, Iterator, MutableMapping, Sequence
 from typing import Any, TypeVar
 
+from etherspan.testing.host import MemoryHost
+from etherspan.testing.memory import MemoryClock, MemoryNetwork
 from kernel_sim.dev.client import Transport
 from kernel_sim.dev.log import Log
 from kernel_sim.dev.paths import VARPD_DOOR
@@ -28,9 +30,6 @@ from libvarpd.plugin import SearchPlugin
 from libvarpd.plugins.direct import Direct
 from libvarpd.registry import PluginRegistry
 from libvarpd.state import file_name
-
-from .host import MemoryHost
-from .memory import MemoryClock, MemoryNetwork
 
 ROOT_USER = Cred(1, 0, 0)
 _T = TypeVar("_T")

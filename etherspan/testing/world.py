@@ -9,8 +9,8 @@
         a.port("vnic0").send(frame)
         b.port("vnic0").expect(frame)
 
-A scenario is plain synchronous code, and runs the same in memory (`simworld.SimWorld`), where time is virtual, and in network namespaces
-(`netnsworld.NetnsWorld`), where it is real. Whatever lets time pass says so: `advance`, `expect`, `expect_nothing`, `wait_until`, and
+A scenario is plain synchronous code, and runs the same in memory (`sim.world.SimWorld`), where time is virtual, and in network namespaces
+(`netns.world.NetnsWorld`), where it is real. Whatever lets time pass says so: `advance`, `expect`, `expect_nothing`, `wait_until`, and
 commands that wait for a daemon.
 """
 
@@ -29,12 +29,11 @@ from dladm.cli.main import main as dladm
 from dladm.libscf.client import Scf
 from dladm.libscf.protocol import DLMGMTD, VARPD, State
 from etherspan.kstat import Pattern, entries
+from etherspan.testing.log import LogRecord
 from kernel_sim.dev.client import Device, System
 from kernel_sim.dev.framing import FREAD
 from kernel_sim.dev.paths import KSTAT
 from kernel_sim.mac.stat import DROPS_MODULE
-
-from .simlog import LogRecord
 
 SERVICES: Final = {"varpd": VARPD, "dlmgmtd": DLMGMTD}
 KERNEL: Final = "kernel"

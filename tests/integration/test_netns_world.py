@@ -8,7 +8,7 @@ import pytest
 
 from etherspan import netns
 from etherspan.host.control import host_status
-from etherspan.testing.netnsworld import NetnsWorld
+from etherspan.testing.netns.world import NetnsWorld
 from etherspan.testing.topology import direct_overlay, numbered, vnic
 from kernel_sim.dev.client import Transport
 from kernel_sim.sys.errno import Errno, KernelError

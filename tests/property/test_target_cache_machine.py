@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from etherspan.testing.cachecheck import CacheCheck
-from etherspan.testing.cachetwin import CacheTwin
-from etherspan.testing.dynamic import point
+from etherspan.testing.cache.check import CacheCheck
+from etherspan.testing.cache.overlay import point
+from etherspan.testing.cache.twin import CacheTwin
 from kernel_sim.sys.codec import Point
 
 MACS = [bytes.fromhex(one) for one in ("020820000001", "020820000002", "01005e000001", "ffffffffffff")]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from etherspan.testing.cachecheck import CacheCheck
-from etherspan.testing.cachemodel import Lookup
-from etherspan.testing.cachetwin import CacheTwin
-from etherspan.testing.dynamic import point
+from etherspan.testing.cache.check import CacheCheck
+from etherspan.testing.cache.model import Lookup
+from etherspan.testing.cache.overlay import point
+from etherspan.testing.cache.twin import CacheTwin
 
 EPISODES, STEPS = 150, 90
 MACS = [bytes.fromhex(one) for one in ("020820000001", "020820000002", "01005e000001", "ffffffffffff")]

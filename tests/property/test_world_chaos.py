@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from etherspan.testing.chaos import OPERATIONS, Chaos
+from etherspan.testing.chaos.run import OPERATIONS, Chaos
 
 MET = {
     *("arrives", "delivered", "injected", "panic", "resent", "sent", "unreached", "wire"),

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etherspan.testing import frames
-from etherspan.testing.invariants import check_kernel
-from etherspan.testing.ledger import Ledger
-from etherspan.testing.simworld import SimWorld, SimWorldHost
+from etherspan.testing.chaos.invariants import check_kernel
+from etherspan.testing.chaos.ledger import Ledger
+from etherspan.testing.sim.world import SimWorld, SimWorldHost
 from etherspan.testing.topology import files_pair, inner4, inner6, mac, numbered
 from kernel_sim.sys.ethernet import format_mac
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from etherspan.testing.scenarios import SCENARIOS
-from etherspan.testing.simworld import SimWorld
+from etherspan.testing.sim.world import SimWorld
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from etherspan.testing.netnsworld import NetnsWorld
+from etherspan.testing.netns.world import NetnsWorld
 from etherspan.testing.scenarios import SCENARIOS
-from etherspan.testing.simworld import SimWorld
+from etherspan.testing.sim.world import SimWorld
 
 pytestmark = pytest.mark.namespaces
 

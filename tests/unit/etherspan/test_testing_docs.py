@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etherspan.testing import plugindist
+from etherspan.testing.netns import plugindist
 from libvarpd.plugins.direct import Direct
 
 pytest_plugins = ["pytester"]
@@ -90,7 +90,7 @@ def test_a_real_world_that_cannot_be_had_is_skipped_and_under_ci_fails(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: dict[str, int]
 ) -> None:
     monkeypatch.setenv("CI", ci)
-    pytester.makeconftest("import etherspan.testing.netnsworld as w\nw.obstacle = lambda: 'the moon is wrong'")
+    pytester.makeconftest("import etherspan.testing.netns.world as w\nw.obstacle = lambda: 'the moon is wrong'")
     pytester.makepyfile("def test_it(etherspan_real_world): pass")
     done = pytester.runpytest_subprocess("-rs")
     done.assert_outcomes(**outcome)

@@ -7,10 +7,10 @@ from collections import deque
 import pytest
 
 from etherspan.testing import frames
-from etherspan.testing.events import Event, Kind, Trace, frame_id
-from etherspan.testing.invariants import check_kernel, drop_counters
-from etherspan.testing.ledger import Ledger, essence
-from etherspan.testing.simworld import SimWorld, SimWorldHost
+from etherspan.testing.chaos.invariants import check_kernel, drop_counters
+from etherspan.testing.chaos.ledger import Ledger, essence
+from etherspan.testing.sim.events import Event, Kind, Trace, frame_id
+from etherspan.testing.sim.world import SimWorld, SimWorldHost
 from etherspan.testing.topology import files_pair, mac, numbered
 from kernel_sim.overlay.cache import DynamicTarget
 from kernel_sim.overlay.entry import EntryFlag, TargetEntry

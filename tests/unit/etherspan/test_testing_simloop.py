@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etherspan.testing.simloop import RESTLESS, SimLoop, StalledError
-from etherspan.testing.simprocess import SimProcess
+from etherspan.testing.sim.loop import RESTLESS, SimLoop, StalledError
+from etherspan.testing.sim.process import SimProcess
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from dladm.libscf.client import Scf
 from dladm.libscf.protocol import DLMGMTD, RESTARTER, VARPD, State
 from etherspan import testing
-from etherspan.testing.rootfs import ConfigFiles, Folder, LinkStore, RootFs
-from etherspan.testing.simdaemons import VarpdDaemon
-from etherspan.testing.simhost import HostSystem
-from etherspan.testing.simworld import SimWorld, SimWorldHost
+from etherspan.testing.sim.daemons import VarpdDaemon
+from etherspan.testing.sim.host import HostSystem
+from etherspan.testing.sim.rootfs import ConfigFiles, Folder, LinkStore, RootFs
+from etherspan.testing.sim.world import SimWorld, SimWorldHost
 from etherspan.testing.topology import files_overlay, files_pair, mac, numbered, table, vnic
 from etherspan.testing.varpd import MemoryStore
 from kernel_sim.dev import framing, paths

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from etherspan.testing.dynamic import OWN_MAC, DynamicOverlay, point
+from etherspan.testing.cache.overlay import OWN_MAC, DynamicOverlay, point
 from etherspan.testing.flows import Flow
 from kernel_sim.overlay.plugins.vxlan import VxlanPlugin
 from kernel_sim.sys import overlay_target as targ

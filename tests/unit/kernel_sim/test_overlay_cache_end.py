@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from etherspan.testing.dynamic import OWN_MAC, DynamicOverlay, point
+from etherspan.testing.cache.overlay import OWN_MAC, DynamicOverlay, point
 from etherspan.testing.host import ROOT, MemoryHost
 from kernel_sim.sys.codec import CacheEntry
 from kernel_sim.sys.errno import Errno, KernelError

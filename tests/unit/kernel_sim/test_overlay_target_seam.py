@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etherspan.testing.dynamic import OWN_MAC, DynamicOverlay
+from etherspan.testing.cache.overlay import OWN_MAC, DynamicOverlay
 from etherspan.testing.flows import Flow
 from kernel_sim.overlay.cache import DynamicTarget
 from kernel_sim.overlay.target import Destination, Verdict

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from etherspan.testing.simworld import SimWorld
+from etherspan.testing.sim.world import SimWorld
 from etherspan.testing.topology import numbered, vnic
 from kernel_sim.sys.codec import Point
 from kernel_sim.sys.errno import Errno

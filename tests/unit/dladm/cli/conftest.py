@@ -25,7 +25,7 @@ from dladm.libdladm.status import DladmError
 from dladm.libscf.protocol import VARPD, State
 from etherspan.testing.host import MemoryHost
 from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPhys
-from etherspan.testing.simworld import SimWorld, SimWorldHost
+from etherspan.testing.sim.world import SimWorld, SimWorldHost
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import PhysLink
 from kernel_sim.dev.client import System

@@ -11,7 +11,7 @@ from dladm.libdladm import overlay_target
 from dladm.libdladm.handle import Dladm
 from dladm.libdladm.status import DladmError, Status
 from etherspan.testing.frames import ethernet
-from etherspan.testing.simhost import HostSystem
+from etherspan.testing.sim.host import HostSystem
 from kernel_sim.dev.client import Transport
 from kernel_sim.dev.paths import VARPD_DOOR
 from kernel_sim.dev.sockets import Cred

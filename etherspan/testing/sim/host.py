@@ -16,6 +16,13 @@ from dladm.cli.main import main as dladm
 from dladm.libscf.protocol import DLMGMTD, RESTARTER, VARPD
 from etherspan.host.boot import STEPS
 from etherspan.host.states import Phase
+from etherspan.testing.log import SimLog
+from etherspan.testing.sim.daemons import Daemon, DoorTransport, LinkDaemon, VarpdDaemon
+from etherspan.testing.sim.devices import Answered, Lifeline, NodeTransport, SimDevice
+from etherspan.testing.sim.loop import SimLoop
+from etherspan.testing.sim.process import SimProcess
+from etherspan.testing.sim.restarter import SimRestarter
+from etherspan.testing.sim.rootfs import RootFs
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import PhysLinks, PortFactory, Random, Underlay
 from kernel_sim.dev import paths
@@ -29,14 +36,6 @@ from kernel_sim.kernel import Kernel
 from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.sys.errno import Errno, KernelError
 from libvarpd.plugin import SearchPlugin
-
-from .devices import Answered, Lifeline, NodeTransport, SimDevice
-from .rootfs import RootFs
-from .simdaemons import Daemon, DoorTransport, LinkDaemon, VarpdDaemon
-from .simlog import SimLog
-from .simloop import SimLoop
-from .simprocess import SimProcess
-from .simrestarter import SimRestarter
 
 BOOT_SECONDS: Final = 60.0
 ROOT: Final = Cred(1, 0, 0)

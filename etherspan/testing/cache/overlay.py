@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from etherspan.testing.host import ROOT, Answer, MemoryHost
+from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPort, address
 from kernel_sim.kernel import OverlayHandle
 from kernel_sim.overlay.cache import DynamicTarget
 from kernel_sim.overlay.device import OverlayDevice
@@ -35,9 +37,6 @@ from kernel_sim.sys.es import ES_NAME_CLEAR
 from kernel_sim.sys.ethernet import ZERO_MAC
 from kernel_sim.sys.overlay import OVERLAY_IOC_ACTIVATE, OVERLAY_IOC_DELETE
 from kernel_sim.sys.overlay_target import TargMode
-
-from .host import ROOT, Answer, MemoryHost
-from .memory import MemoryClock, MemoryNetwork, MemoryPort, address
 
 OWN_MAC = bytes.fromhex("02082000000a")
 """Of the VNIC."""

@@ -1,7 +1,7 @@
 """The restarter of a host in memory: the real table of states (`etherspan.host.states`) and the real bytes of its door, over daemons
 that live in this process.
 
-The simulated kernel is not its business: its end is the host's (`simhost`).
+The simulated kernel is not its business: its end is the host's (`host`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from dladm.doors.message import encode_error, encode_reply
 from dladm.libscf.protocol import PRIVILEGED, RESTARTER, Op, ServiceInfo, State, decode_request
 from etherspan.host.services import KERNEL, RESTARTER_DESCRIPTION, RESTARTER_LOG, SERVICES
 from etherspan.host.states import EXIT_ERR_FATAL, Action, Event, Instance, Phase, advance, ended
+from etherspan.testing.log import SimLog
+from etherspan.testing.sim.daemons import Daemon
+from etherspan.testing.sim.loop import SimLoop
+from etherspan.testing.sim.process import SimProcess
 from kernel_sim.dev.sockets import Cred
 from kernel_sim.sys.errno import Errno, KernelError
-
-from .simdaemons import Daemon
-from .simlog import SimLog
-from .simloop import SimLoop
-from .simprocess import SimProcess
 
 EPOCH: Final = 1_500_000_000.0
 """The time of day at which every world begins, in seconds since 1970."""

@@ -30,15 +30,14 @@ from etherspan import doctor, netconf, netns, userns
 from etherspan.errors import EtherspanError
 from etherspan.host import control
 from etherspan.host.services import log_path
+from etherspan.testing.log import LogRecord
+from etherspan.testing.netns import plugindist
+from etherspan.testing.netns.port import PATIENCE, NetnsPort
+from etherspan.testing.world import KERNEL, SERVICE_SECONDS, SERVICES, Host, World
 from kernel_sim.dev.client import LocalSystem
 from kernel_sim.sys.dld import DatalinkClass
 from kernel_sim.sys.errno import KernelError
 from libvarpd.plugin import SearchPlugin
-
-from . import plugindist
-from .netnsport import PATIENCE, NetnsPort
-from .simlog import LogRecord
-from .world import KERNEL, SERVICE_SECONDS, SERVICES, Host, World
 
 BRIDGE: Final = "br0"
 UNDERLAY_LINK: Final = "net0"

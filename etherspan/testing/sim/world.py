@@ -1,4 +1,4 @@
-r"""The world in memory: hosts in this process on a virtual clock (`simloop`), with nothing of the machine in it.
+r"""The world in memory: hosts in this process on a virtual clock (`loop`), with nothing of the machine in it.
 
     with SimWorld(seed=1) as world:
         scenario(world)
@@ -14,6 +14,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from etherspan.testing.log import LogRecord
+from etherspan.testing.memory import Datagram, MemoryNetwork, MemoryPhys, MemoryPorts, MemoryRandom, address
+from etherspan.testing.sim.events import Event, Kind, Observer, Trace
+from etherspan.testing.sim.host import SimHost
+from etherspan.testing.sim.hostview import HostView, inner_frame, parked_frames, show
+from etherspan.testing.sim.loop import SimLoop
+from etherspan.testing.world import KERNEL, SERVICE_SECONDS, SERVICES, Host, Port, World, compare
 from kernel_sim.ddi import PhysLink, SocketAddress
 from kernel_sim.middleware.capture import CapturedPorts, CapturedUnderlay
 from kernel_sim.middleware.faults import Faults, FaultyUnderlay, Passing
@@ -22,14 +29,6 @@ from kernel_sim.overlay.plugins.vxlan import PLUGIN as VXLAN
 from libvarpd.plugin import SearchPlugin
 from libvarpd.plugins.direct import Direct
 from libvarpd.plugins.files import Files
-
-from .events import Event, Kind, Observer, Trace
-from .hostview import HostView, inner_frame, parked_frames, show
-from .memory import Datagram, MemoryNetwork, MemoryPhys, MemoryPorts, MemoryRandom, address
-from .simhost import SimHost
-from .simlog import LogRecord
-from .simloop import SimLoop
-from .world import KERNEL, SERVICE_SECONDS, SERVICES, Host, Port, World, compare
 
 UNDERLAY_MTU: Final = 1500
 

@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from etherspan.testing.sim.events import Event, Kind, frame_id
+from etherspan.testing.sim.hostview import parked_frames
+from etherspan.testing.world import describe
 from kernel_sim.kernel import Kernel
 from kernel_sim.mac.stat import ClientDrop
 from kernel_sim.middleware.faults import Fault
-
-from .events import Event, Kind, frame_id
-from .hostview import parked_frames
-from .world import describe
 
 _TAG: Final = b"\x81\x00"
 _IPV4: Final = b"\x08\x00"

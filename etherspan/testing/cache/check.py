@@ -1,18 +1,17 @@
-"""Whether a kernel's target cache and the model beside it agree (`cachetwin`), and what always holds of both."""
+"""Whether a kernel's target cache and the model beside it agree (`twin`), and what always holds of both."""
 
 from __future__ import annotations
 
 import struct
 from typing import Final
 
+from etherspan.testing.cache.model import CAP, Lookup
+from etherspan.testing.cache.twin import CacheTwin, Slot
 from kernel_sim.overlay.cache import DynamicTarget
 from kernel_sim.overlay.entry import TargetEntry
 from kernel_sim.overlay.lookup import PendingLookup
 from kernel_sim.sys.codec import Point, TargLookup
 from kernel_sim.sys.errno import Errno
-
-from .cachemodel import CAP, Lookup
-from .cachetwin import CacheTwin, Slot
 
 _FLAGS: Final = {"P": 1, "V": 2, "D": 4}
 

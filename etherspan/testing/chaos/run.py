@@ -8,7 +8,7 @@
 One seed is one run: the same operations, faults and trace. `python -m etherspan.testing.chaos SEED OPERATIONS` prints the hash and how
 often each fate was met.
 
-What can happen is one table, `OPERATIONS`; where it happens, and what always has to hold, is `chaosworld`.
+What can happen is one table, `OPERATIONS`; where it happens, and what always has to hold, is `world`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from typing import Final
 
 from dladm.dlmgmtd.client import Dlmgmt
 from dladm.libscf.protocol import VARPD, State
+from etherspan.testing import frames
+from etherspan.testing.chaos.world import STRANGER, VNICS, ChaosWorld, calm, start_varpd
+from etherspan.testing.memory import address
+from etherspan.testing.sim.events import Event, Kind
+from etherspan.testing.topology import CONFIG, ETHERTYPE_EXPERIMENTAL, inner4, inner6, mac
 from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import KernelError
 from kernel_sim.sys.ethernet import BROADCAST
 from kernel_sim.sys.overlay_target import OVERLAY_TARGET_CACHE_DROP
 from libvarpd.client import Client
-
-from . import frames
-from .chaosworld import STRANGER, VNICS, ChaosWorld, calm, start_varpd
-from .events import Event, Kind
-from .memory import address
-from .topology import CONFIG, ETHERTYPE_EXPERIMENTAL, inner4, inner6, mac
 
 UNKNOWN: Final = 12
 """Numbers above VNICS, up to this one, are in no table."""
@@ -295,7 +294,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(chaos.world.trace.hash)
     print(*(f"{name} {count}" for name, count in sorted(chaos.ledger.fates.items())), sep="\n")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -14,6 +14,12 @@ from dladm.dlmgmtd.names import DeviceNames
 from dladm.dlmgmtd.protocol import decode_request
 from dladm.dlmgmtd.service import LinkService
 from dladm.doors.message import encode_error, encode_reply
+from etherspan.testing.log import SimLog
+from etherspan.testing.sim.devices import SimDevice
+from etherspan.testing.sim.loop import SimLoop
+from etherspan.testing.sim.process import SimProcess
+from etherspan.testing.sim.rootfs import ConfigFiles, Folder, LinkStore, RootFs
+from etherspan.testing.varpd import MemoryStore
 from kernel_sim.ddi import PhysLinks
 from kernel_sim.dev import paths
 from kernel_sim.dev.client import System
@@ -24,13 +30,6 @@ from libvarpd.handle import Varpd
 from libvarpd.overlay import OPEN_FLAGS
 from libvarpd.plugin import SearchPlugin
 from libvarpd.registry import PluginRegistry
-
-from .devices import SimDevice
-from .rootfs import ConfigFiles, Folder, LinkStore, RootFs
-from .simlog import SimLog
-from .simloop import SimLoop
-from .simprocess import SimProcess
-from .varpd import MemoryStore
 
 _DOOR_NAME: Final = posixpath.basename(paths.VARPD_DOOR)
 LOOKUP_WORKERS: Final = 5

@@ -12,17 +12,16 @@ from collections import Counter
 from typing import Final
 
 from dladm.libscf.protocol import State
+from etherspan.testing.chaos.invariants import KEPT_DROPS, check_kernel, drop_counters
+from etherspan.testing.chaos.ledger import Ledger
+from etherspan.testing.memory import address
+from etherspan.testing.sim.events import Event, Kind, Trace
+from etherspan.testing.sim.hostview import HostView, parked_frames
+from etherspan.testing.sim.world import SimWorld, SimWorldHost
+from etherspan.testing.topology import CONFIG, mac, table
 from kernel_sim.middleware.capture import CapturedUnderlay
 from kernel_sim.middleware.faults import Faults
 from kernel_sim.sys.ethernet import format_mac
-
-from .events import Event, Kind, Trace
-from .hostview import HostView, parked_frames
-from .invariants import KEPT_DROPS, check_kernel, drop_counters
-from .ledger import Ledger
-from .memory import address
-from .simworld import SimWorld, SimWorldHost
-from .topology import CONFIG, mac, table
 
 HOSTS: Final = 3
 VNICS: Final = 9

@@ -18,6 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from etherspan.testing.cache.model import CAP, CacheModel, Entry, Lookup, Overlay
+from etherspan.testing.flows import Flow
+from etherspan.testing.host import ROOT, Answer, MemoryHost
+from etherspan.testing.memory import MemoryClock, MemoryNetwork, MemoryPort
 from kernel_sim.kernel import OverlayHandle
 from kernel_sim.overlay.device import OverlayDevice
 from kernel_sim.sys import overlay_target as targ
@@ -42,11 +46,6 @@ from kernel_sim.sys.message import Message
 from kernel_sim.sys.overlay import OVERLAY_IOC_ACTIVATE, OVERLAY_IOC_DELETE
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import TargMode
-
-from .cachemodel import CAP, CacheModel, Entry, Lookup, Overlay
-from .flows import Flow
-from .host import ROOT, Answer, MemoryHost
-from .memory import MemoryClock, MemoryNetwork, MemoryPort
 
 OWN: Final = bytes.fromhex("02082000000a")
 """MAC address of every VNIC."""

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
+from etherspan.testing.sim.events import Event, Kind
+from etherspan.testing.sim.loop import SimLoop
 from kernel_sim.ddi import LinkId, SocketAddress
 from kernel_sim.kernel import Kernel
 from kernel_sim.mac import hw_emul
@@ -17,9 +19,6 @@ from kernel_sim.sys import overlay_target
 from kernel_sim.sys.codec import TargPkt
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.message import Buffer, Message
-
-from .events import Event, Kind
-from .simloop import SimLoop
 
 HEADER_LEN: Final = 8
 """Bytes of a VXLAN header."""

@@ -10,12 +10,11 @@ import asyncio
 import functools
 from collections.abc import Callable
 
+from etherspan.testing.sim.loop import SimLoop
 from kernel_sim.cred import Credentials
 from kernel_sim.dev import framing
 from kernel_sim.devfs.server import Node, OpenNode
 from kernel_sim.sys.errno import Errno, KernelError
-
-from .simloop import SimLoop
 
 
 class NodeConnection:

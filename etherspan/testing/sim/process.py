@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from .simloop import TASKS, SimLoop
+from etherspan.testing.sim.loop import TASKS, SimLoop
 
 _T = TypeVar("_T")
 

@@ -9,7 +9,7 @@ import struct
 import time
 from typing import Final, Self
 
-from .world import compare
+from etherspan.testing.world import compare
 
 ETH_P_ALL: Final = 3
 PATIENCE: Final = 5
