@@ -147,7 +147,7 @@ def arp_is_answered_by_varpd(world: World) -> None:
 
 
 @scenario
-def tagged_arp_is_answered_with_its_tag(world: World) -> None:
+def tagged_questions_are_answered_with_their_tag(world: World) -> None:
     a, b = hosts(world, 2)
     text = table({1: a.address, 2: b.address})
     for host in (a, b):
@@ -155,9 +155,11 @@ def tagged_arp_is_answered_with_its_tag(world: World) -> None:
     p, q = vnic(a, 1, options="-v 7"), vnic(b, 2, options="-v 7")
     p.send(frames.arp_request(mac(1), inner4(1), inner4(2)))
     p.expect(frames.arp_reply(mac(2), inner4(2), mac(1), inner4(1)))
+    p.send(frames.neighbour_solicitation(mac(1), inner6(1), inner6(2)))
+    p.expect(frames.neighbour_advertisement(mac(2), inner6(2), mac(1), inner6(1)))
     p.send(numbered(1, 2))
     q.expect(numbered(1, 2))
-    a.expect_drops({"ov0:tx_lookup_drop": 1})
+    a.expect_drops({"ov0:tx_lookup_drop": 2})
 
 
 @scenario

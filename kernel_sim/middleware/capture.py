@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kernel_sim.ddi import Port, PortFactory, PortSpec, Receive, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.middleware.port import WrappedPort
 from kernel_sim.sys.message import Buffer, Chain, Message
 
 
@@ -49,41 +50,22 @@ class CapturedPorts:
         return port
 
 
-class CapturedPort:
+class CapturedPort(WrappedPort):
     """See `kernel_sim.ddi.Port`."""
 
     def __init__(self, name: str, inner: Port, seen: FrameSeen) -> None:
+        super().__init__(inner)
         self.name = name
-        self._inner = inner
         self._seen = seen
 
     def deliver(self, chain: Chain) -> int:
         for message in chain:
             self._seen(Way.FROM_KERNEL, self.name, message)
-        return self._inner.deliver(chain)
-
-    def set_mtu(self, mtu: int) -> None:
-        self._inner.set_mtu(mtu)
-
-    def set_mac(self, mac: bytes) -> None:
-        self._inner.set_mac(mac)
-
-    def set_link(self, up: bool) -> None:
-        self._inner.set_link(up)
+        return super().deliver(chain)
 
     def set_name(self, name: str) -> None:
-        self._inner.set_name(name)
+        super().set_name(name)
         self.name = name
-
-    def set_zone(self, zone: str) -> None:
-        self._inner.set_zone(zone)
-
-    @property
-    def zone(self) -> str:
-        return self._inner.zone
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 class CapturedUnderlay:

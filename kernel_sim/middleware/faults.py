@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from kernel_sim.ddi import Clock, Port, PortFactory, PortSpec, Random, Receive, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.middleware.port import WrappedPort
 from kernel_sim.sys.message import Buffer, Chain, Message
 
 _STEPS: Final = 1 << 32
@@ -295,41 +296,22 @@ class FaultyPorts:
         return _FaultyPort(inner, self._inward, line)
 
 
-class _FaultyPort:
+class _FaultyPort(WrappedPort):
     def __init__(self, inner: Port, inward: Faults, outward: _Line[_Frame]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._outward = outward
         self._inward: _Line[_Frame] = _Line(inward, self._deliver)
 
     def deliver(self, chain: Chain) -> int:
         return self._inward.carry([_Frame(message) for message in chain])
 
-    def set_mtu(self, mtu: int) -> None:
-        self._inner.set_mtu(mtu)
-
-    def set_mac(self, mac: bytes) -> None:
-        self._inner.set_mac(mac)
-
-    def set_link(self, up: bool) -> None:
-        self._inner.set_link(up)
-
-    def set_name(self, name: str) -> None:
-        self._inner.set_name(name)
-
-    def set_zone(self, zone: str) -> None:
-        self._inner.set_zone(zone)
-
-    @property
-    def zone(self) -> str:
-        return self._inner.zone
-
     def close(self) -> None:
         self._inward.close()
         self._outward.close()
-        self._inner.close()
+        super().close()
 
     def _deliver(self, frames: list[_Frame]) -> int:
-        return self._inner.deliver([frame.message for frame in frames])
+        return super().deliver([frame.message for frame in frames])
 
 
 def _ignore(_refused: int) -> None:
