@@ -22,6 +22,9 @@ from typing import Final, Generic, TypeVar
 
 Record = TypeVar("Record")
 
+Json = str | int | bool | list[str] | list[int] | None
+"""A cell in JSON output."""
+
 UNDEFINED: Final = "--"
 """Shown for an empty cell."""
 UNKNOWN: Final = "?"
@@ -36,12 +39,14 @@ PIECES_MAX: Final = 128
 class Column(Generic[Record]):
     """One column: its head, its width with the gap to the next one, and how a record's cell is had.
 
-    `render` returns the text, an empty text for "nothing" (`--`), or None when it could not be had (`?`).
+    `render` returns the text, an empty text for "nothing" (`--`), or None when it could not be had (`?`). `value` is for output as JSON:
+    the cell with its type, None for both nothing and what could not be had; without it the text stands.
     """
 
     name: str
     width: int
     render: Callable[[Record], str | None]
+    value: Callable[[Record], Json] | None = None
 
 
 class Mode(enum.Enum):

@@ -30,14 +30,14 @@ def mtu(handle: Dladm, linkid: int) -> int:
 def state(handle: Dladm, linkid: int) -> str | None:
     """`up`, `down` or `unknown`; None when it could not be had."""
     try:
-        return STATES.get(LinkState(int(macprop.get(handle, linkid, MacProp.STATUS))))
+        return STATES.get(LinkState(macprop.number(handle, linkid, MacProp.STATUS)))
     except (DladmError, ValueError):
         return None
 
 
 def speed(handle: Dladm, linkid: int) -> int:
     """Speed in Mbit/s, 0 where there is none. Errors: `DladmError` NOTFOUND, NOTSUP."""
-    return int(macprop.get(handle, linkid, MacProp.SPEED)) // _MEGABIT
+    return macprop.number(handle, linkid, MacProp.SPEED) // _MEGABIT
 
 
 def name_of(handle: Dladm, linkid: int) -> str | None:

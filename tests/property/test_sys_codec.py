@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -56,6 +57,10 @@ STAT = st.sampled_from(sorted(NUMBERS)).flatmap(
 )
 
 
+IPADDR = st.builds(codec.MacIpaddr, U32, IP, U8)
+CID = st.builds(codec.MacDhcpcid, st.binary(max_size=256), I32)
+
+
 def tuples(of: st.SearchStrategy[Any], most: int = 5) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(of, max_size=most).map(tuple)
 
@@ -91,6 +96,25 @@ def iters() -> st.SearchStrategy[codec.TargIter]:
     )
 
 
+@st.composite
+def resources(draw: st.DrawFn) -> codec.MacResourceProps:
+    return codec.MacResourceProps(
+        mask=draw(U32),
+        maxbw=draw(U64),
+        priority=draw(I32),
+        cpus=draw(tuples(U32)),
+        fanout_mode=draw(U32),
+        types=draw(U32),
+        ipaddrs=draw(st.none() | tuples(IPADDR)),
+        cids=draw(st.none() | tuples(CID, 3)),
+        allcids=draw(U32),
+        dynamic=draw(U32),
+        nrxrings=draw(U32),
+        ntxrings=draw(U32),
+        pool=draw(texts(1024)),
+    )
+
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "OverlayCreate": st.builds(codec.OverlayCreate, U32, U64, texts(32)),
     "OverlayLink": st.builds(codec.OverlayLink, U32),
@@ -116,6 +140,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "VnicModify": vnic_modifies(),
     "DldAttr": st.builds(codec.DldAttr, U32, U32, U16),
     "DldMacprop": st.builds(codec.DldMacprop, U32, U32, I32, U32, texts(256), st.binary(max_size=300)),
+    "MacIpaddr": IPADDR,
+    "MacDhcpcid": CID,
+    "MacResourceProps": resources(),
     "EsNameSet": NAME,
     "EsNameClear": st.builds(codec.EsNameClear, U32),
     "EsPhysEntry": PHYS,
@@ -126,6 +153,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "KstatChain": st.builds(codec.KstatChain, U32, U64, U32, tuples(HEADER)),
 }
 """The codecs whose fields lie in memory as they are; PropRange and KstatEntry have tests of their own."""
+
+
+def in_full_room(of: str, entries: Sequence[Any] | None, room: int) -> tuple[int, list[dict[str, Any]]]:
+    """A count and a list of entries filled up with empty ones, as a declaration with a fixed array wants them."""
+    empty = {"MacIpaddr": codec.MacIpaddr(0, bytes(16), 0), "MacDhcpcid": codec.MacDhcpcid(b"", 0)}[of]
+    filled = [*(entries or ()), *[empty] * (room - len(entries or ()))]
+    return 2**32 - 1 if entries is None else len(entries), [as_declared(of, one) for one in filled]
 
 
 def as_declared(name: str, value: Any) -> dict[str, Any]:
@@ -148,6 +182,12 @@ def as_declared(name: str, value: Any) -> dict[str, Any]:
         if key in fields:
             fields.setdefault("count", len(fields[key]))
             fields[key] = [as_declared(of, one) for one in fields[key]]
+    if name == "MacDhcpcid":
+        fields["length"] = len(value.cid)
+    if name == "MacResourceProps":
+        fields |= {"ncpus": len(value.cpus), "cpus": [*value.cpus, *[0] * (128 - len(value.cpus))]}
+        fields["ipaddrcnt"], fields["ipaddrs"] = in_full_room("MacIpaddr", value.ipaddrs, 32)
+        fields["cidcnt"], fields["cids"] = in_full_room("MacDhcpcid", value.cids, 32)
     sizes = {"OverlayProp": "value", "DldMacprop": "value"}
     if name in sizes:
         fields["size"] = len(getattr(value, sizes[name]))
@@ -201,7 +241,9 @@ def test_a_buffer_shorter_than_the_layout_is_a_bad_address(name: str) -> None:
     refuse()
 
 
-@pytest.mark.parametrize("name", sorted(set(codec.__all__) - {"macprop_read", "macprop_value", "KstatNamed"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(codec.__all__) - {"macprop_read", "macprop_value", "KstatNamed", "PropValue"})
+)
 def test_hostile_bytes_give_a_value_or_an_errno_and_nothing_else(name: str) -> None:
     cls = getattr(codec, name)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kernel_sim.sys.codec._dld import DldAttr, DldMacprop, macprop_read, macprop_value
+    from kernel_sim.sys.codec._dld import DldAttr, DldMacprop, PropValue, macprop_read, macprop_value
     from kernel_sim.sys.codec._es import EsLinkList, EsNameClear, EsNameSet, EsPhysEntry, EsPhysList, EsPhysWait
     from kernel_sim.sys.codec._overlay import (
         OverlayCreate,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         OverlayStatus,
     )
     from kernel_sim.sys.codec._proprange import PropRange
+    from kernel_sim.sys.codec._resource import MacDhcpcid, MacIpaddr, MacResourceProps
     from kernel_sim.sys.codec._target import (
         CacheEntry,
         Point,
@@ -54,6 +55,9 @@ __all__ = [
     "KstatEntry",
     "KstatHeader",
     "KstatNamed",
+    "MacDhcpcid",
+    "MacIpaddr",
+    "MacResourceProps",
     "OverlayCreate",
     "OverlayLink",
     "OverlayNprops",
@@ -62,6 +66,7 @@ __all__ = [
     "OverlayStatus",
     "Point",
     "PropRange",
+    "PropValue",
     "TargAssociate",
     "TargCache",
     "TargDegrade",
@@ -90,6 +95,8 @@ _HOMES = {
     "CacheEntry": "kernel_sim.sys.codec._target",
     "Point": "kernel_sim.sys.codec._target",
     "PropRange": "kernel_sim.sys.codec._proprange",
+    "PropValue": "kernel_sim.sys.codec._dld",
+    "Mac": "kernel_sim.sys.codec._resource",
     "macprop": "kernel_sim.sys.codec._dld",
 }
 """Which module defines the names with that beginning."""

@@ -6,10 +6,13 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from kernel_sim.sys.codec._record import Numbers, name_bytes, read, text, write
+from kernel_sim.sys.codec._record import Numbers, name_bytes, octets, read, text, write
+from kernel_sim.sys.codec._resource import MacResourceProps
 from kernel_sim.sys.dld import MAXLINKPROPNAME, MacProp
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.es import ZONENAME_MAX
+from kernel_sim.sys.ethernet import ETHERADDRL
+from kernel_sim.sys.mac_flow import MPT_MAXMACADDR
 from kernel_sim.sys.message import Buffer
 
 
@@ -61,29 +64,45 @@ class DldMacprop:
         return cls(flags, linkid, num, perm, text(name), bytes(buffer[cls.SIZE : cls.SIZE + size]))
 
 
-_VALUES = {
+PropValue = int | str | MacResourceProps | tuple[bytes, ...]
+"""The value of a link property, see `macprop_value`."""
+
+_NUMBERS = {
     MacProp.DUPLEX: struct.Struct("=I"),  # LinkDuplex
     MacProp.SPEED: struct.Struct("=Q"),  # bits a second
     MacProp.STATUS: struct.Struct("=i"),  # LinkState
     MacProp.MTU: struct.Struct("=I"),  # bytes of payload
+    MacProp.TAGMODE: struct.Struct("=I"),  # TagMode
+    MacProp.VN_PROMISC_FILTERED: struct.Struct("=I"),  # 0 or 1
 }
+_ADDRESSES = struct.Struct(f"=I{MPT_MAXMACADDR * ETHERADDRL}s")
 
 
-def macprop_value(num: MacProp, value: int | str) -> bytes:
-    """A link property's value: DUPLEX u32, SPEED u64 bit/s, STATUS i32, MTU u32; ZONE a NUL-terminated name ("" the global zone).
+def macprop_value(num: MacProp, value: PropValue) -> bytes:
+    """A link property's value.
+
+    DUPLEX u32, SPEED u64 bit/s, STATUS i32, MTU u32, TAGMODE u32, VN_PROMISC_FILTERED u32; ZONE a NUL-terminated name ("" the global
+    zone); RESOURCE and RESOURCE_EFF `MacResourceProps`; SECONDARY_ADDRS a tuple of 6-byte addresses: their count u32, room for 32.
 
     Errors: EINVAL for a value that the layout cannot hold, ENOTSUP for a property without a known layout.
     """
     if num is MacProp.ZONE and isinstance(value, str):
         return name_bytes(value, ZONENAME_MAX, "zone name") + b"\0"
-    layout = _VALUES.get(num)
-    if layout is None:
+    if num in _RESOURCES and isinstance(value, MacResourceProps):
+        return value.pack()
+    if num is MacProp.SECONDARY_ADDRS and isinstance(value, tuple):
+        if len(value) > MPT_MAXMACADDR:
+            raise KernelError(Errno.EINVAL, f"{len(value)} secondary addresses, at most {MPT_MAXMACADDR} fit")
+        octets_of = b"".join(octets(one, ETHERADDRL, "a secondary address") for one in value)
+        return write(_ADDRESSES, num.name, len(value), octets_of)
+    layout = _NUMBERS.get(num)
+    if layout is None or not isinstance(value, int):
         raise KernelError(Errno.ENOTSUP, f"link property {num!r} has no value layout for {value!r}")
     return write(layout, num.name, value)
 
 
-def macprop_read(num: MacProp, value: bytes) -> int | str:
-    """What `macprop_value` packed: a number, or the text of ZONE.
+def macprop_read(num: MacProp, value: bytes) -> PropValue:
+    """What `macprop_value` packed.
 
     Errors: EINVAL for bytes that are no such value, ENOTSUP for a property without a known layout.
     """
@@ -91,10 +110,26 @@ def macprop_read(num: MacProp, value: bytes) -> int | str:
         if not value.endswith(b"\0") or len(value) > ZONENAME_MAX:
             raise KernelError(Errno.EINVAL, f"a zone name has at most {ZONENAME_MAX - 1} bytes and a NUL")
         return text(value)
-    layout = _VALUES.get(num)
+    if num in _RESOURCES:
+        _check_size(num, value, MacResourceProps.SIZE)
+        return MacResourceProps.unpack(value)
+    if num is MacProp.SECONDARY_ADDRS:
+        _check_size(num, value, _ADDRESSES.size)
+        count, room = _ADDRESSES.unpack(value)
+        if count > MPT_MAXMACADDR:
+            raise KernelError(Errno.EINVAL, f"{count} secondary addresses, at most {MPT_MAXMACADDR} fit")
+        return tuple(room[at : at + ETHERADDRL] for at in range(0, count * ETHERADDRL, ETHERADDRL))
+    layout = _NUMBERS.get(num)
     if layout is None:
         raise KernelError(Errno.ENOTSUP, f"link property {num!r} has no value layout")
-    if len(value) != layout.size:
-        raise KernelError(Errno.EINVAL, f"{num.name} takes {layout.size} bytes, {len(value)} were given")
+    _check_size(num, value, layout.size)
     number: int = layout.unpack(value)[0]
     return number
+
+
+_RESOURCES = frozenset((MacProp.RESOURCE, MacProp.RESOURCE_EFF))
+
+
+def _check_size(num: MacProp, value: bytes, size: int) -> None:
+    if len(value) != size:
+        raise KernelError(Errno.EINVAL, f"{num.name} takes {size} bytes, {len(value)} were given")

@@ -7,6 +7,6 @@ room with NULs, and sizes and counts that a codec derives from another field app
 
 from __future__ import annotations
 
-from kernel_sim.sys.layout import dld, overlay, target, vnic
+from kernel_sim.sys.layout import dld, overlay, resource, target, vnic
 
-LAYOUTS = {**overlay.LAYOUTS, **target.LAYOUTS, **vnic.LAYOUTS, **dld.LAYOUTS}
+LAYOUTS = {**overlay.LAYOUTS, **target.LAYOUTS, **vnic.LAYOUTS, **dld.LAYOUTS, **resource.LAYOUTS}

@@ -215,15 +215,26 @@ def test_an_address_over_twenty_bytes_does_not_fit() -> None:
         (MacProp.DUPLEX, 2, struct.pack("=I", 2)),
         (MacProp.ZONE, "web", b"web\0"),
         (MacProp.ZONE, "", b"\0"),
+        (MacProp.VN_PROMISC_FILTERED, 1, struct.pack("=I", 1)),
+        (MacProp.SECONDARY_ADDRS, (b"abcdef", b"ghijkl"), struct.pack("=I192s", 2, b"abcdefghijkl")),
+        (MacProp.RESOURCE, codec.MacResourceProps(mask=1, maxbw=5), struct.pack("=IQ", 1, 5).ljust(12868, b"\0")),
     ],
 )
-def test_a_link_property_value_has_one_layout(num: MacProp, value: int | str, raw: bytes) -> None:
+def test_a_link_property_value_has_one_layout(num: MacProp, value: codec.PropValue, raw: bytes) -> None:
     assert codec.macprop_value(num, value) == raw
     assert codec.macprop_read(num, raw) == value
 
 
 @pytest.mark.parametrize(
-    ("num", "raw"), [(MacProp.MTU, b"12"), (MacProp.MTU, bytes(8)), (MacProp.ZONE, b"web"), (MacProp.ZONE, bytes(65))]
+    ("num", "raw"),
+    [
+        (MacProp.MTU, b"12"),
+        (MacProp.MTU, bytes(8)),
+        (MacProp.ZONE, b"web"),
+        (MacProp.ZONE, bytes(65)),
+        (MacProp.SECONDARY_ADDRS, struct.pack("=I192x", 33)),
+        (MacProp.RESOURCE, bytes(12869)),
+    ],
 )
 def test_bytes_that_are_no_such_value_are_invalid(num: MacProp, raw: bytes) -> None:
     with pytest.raises(KernelError) as refused:
@@ -232,7 +243,7 @@ def test_bytes_that_are_no_such_value_are_invalid(num: MacProp, raw: bytes) -> N
 
 
 def test_a_property_without_a_layout_is_not_supported() -> None:
-    for call in (lambda: codec.macprop_value(MacProp.RESOURCE, 1), lambda: codec.macprop_read(MacProp.RESOURCE, b"")):
+    for call in (lambda: codec.macprop_value(MacProp.AUTOPUSH, 1), lambda: codec.macprop_read(MacProp.AUTOPUSH, b"")):
         with pytest.raises(KernelError) as refused:
             call()
         assert refused.value.errno is Errno.ENOTSUP
