@@ -12,12 +12,12 @@ Every method raises `VarpdError` with the errno varpd answered: see `libvarpd.ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from kernel_sim.dev.client import System, Transport
+from kernel_sim.dev.client import System, Transport, call_each
 from kernel_sim.dev.paths import VARPD_DOOR
 from kernel_sim.sys.codec import CacheEntry, PropRange
 from kernel_sim.sys.errno import Errno, KernelError
@@ -115,6 +115,20 @@ class Client:
         """A handle on a property of an instance, to be filled by one of its `info_fill` methods."""
         return Prop(self._ask, instance)
 
+    def prop_walk(self, instance: int) -> list[tuple[PropInfo, bytes | None]]:
+        """All properties of an instance, `search` first, with their values: b"" while unset, None for one that cannot be read."""
+        indexes = range(self.prop_nprops(instance))
+        infos = [
+            Info.unpack(_checked(*one)) for one in self._each(Command.PROPINFO, [Info(instance, i) for i in indexes])
+        ]
+        values: list[bytes | None] = []
+        for request, reply in self._each(Command.GETPROP, [PropValue(instance, i) for i in indexes]):
+            try:
+                values.append(_value(PropValue.unpack(_checked(request, reply))))
+            except VarpdError:
+                values.append(None)
+        return list(zip(map(_prop_info, infos), values, strict=True))
+
     # ------------------------------------------------------------------ the kernel's cache
 
     def instance_cache_flush(self, instance: int) -> None:
@@ -150,22 +164,48 @@ class Client:
         return type(member).unpack(self._call(command, member, REQUEST_SIZE))
 
     def _call(self, command: Command, member: Member, size: int) -> bytes:
+        request = pack_request(command, member, size)
+        return _checked(request, self._exchange([request])[0])
+
+    def _each(self, command: Command, members: Sequence[Member]) -> Iterator[tuple[bytes, bytes]]:
+        """Requests that do not depend on each other, under way at once, each with its reply."""
+        requests = [pack_request(command, member, REQUEST_SIZE) for member in members]
+        return zip(requests, self._exchange(requests), strict=True)
+
+    def _exchange(self, requests: Sequence[bytes]) -> list[bytes]:
         if self._transport is None:
             raise VarpdError(Errno.EBADF, "varpd has stopped")
-        request = pack_request(command, member, size)
         try:
-            reply = self._transport.call(request)
+            return call_each(self._transport, requests)
         except KernelError as error:
             stopped = error.errno is Errno.ECONNRESET
             raise VarpdError(Errno.EBADF if stopped else error.errno, f"varpd: {error}") from error
-        if len(reply) < ERROR_SIZE:
-            raise VarpdError(Errno.EPROTO, f"varpd answered {len(reply)} bytes")
-        answered, errno = unpack_header(reply)
-        if errno:
-            raise VarpdError(Errno.of(errno), f"varpd refused {command.name}")
-        if answered != command or len(reply) != len(request):
-            raise VarpdError(Errno.EPROTO, f"varpd answered command {answered} in {len(reply)} bytes")
-        return reply
+
+
+def _checked(request: bytes, reply: bytes) -> bytes:
+    """A reply that says its request was done. Errors: varpd's; EPROTO for what is no reply to it."""
+    if len(reply) < ERROR_SIZE:
+        raise VarpdError(Errno.EPROTO, f"varpd answered {len(reply)} bytes")
+    command, _ = unpack_header(request)
+    answered, errno = unpack_header(reply)
+    if errno:
+        raise VarpdError(Errno.of(errno), f"varpd refused {Command(command).name}")
+    if answered != command or len(reply) != len(request):
+        raise VarpdError(Errno.EPROTO, f"varpd answered command {answered} in {len(reply)} bytes")
+    return reply
+
+
+def _prop_info(answer: Info) -> PropInfo:
+    default = answer.default[: answer.default_size]
+    return PropInfo(
+        answer.name, PropType(answer.type), PropPerm(answer.prot), default, PropRange.unpack(answer.possible)
+    )
+
+
+def _value(answer: PropValue) -> bytes:
+    if answer.size > OVERLAY_PROP_SIZEMAX:
+        raise VarpdError(Errno.E2BIG, f"varpd answered a value of {answer.size} bytes")
+    return answer.value
 
 
 class Prop:
@@ -196,9 +236,7 @@ class Prop:
         """Its value, b"" while unset."""
         answer = self._ask(Command.GETPROP, PropValue(self._instance, self._require_index()))
         assert isinstance(answer, PropValue)
-        if answer.size > OVERLAY_PROP_SIZEMAX:
-            raise VarpdError(Errno.E2BIG, f"varpd answered a value of {answer.size} bytes")
-        return answer.value
+        return _value(answer)
 
     def set(self, value: bytes) -> None:
         """Set its value. Errors: EINVAL an empty value; EOVERFLOW over 256 bytes; varpd's."""
@@ -210,9 +248,7 @@ class Prop:
     def _fill(self, asked: Info) -> None:
         answer = self._ask(Command.PROPINFO, asked)
         assert isinstance(answer, Info)
-        default = answer.default[: answer.default_size]
-        possible = PropRange.unpack(answer.possible)
-        self._info = PropInfo(answer.name, PropType(answer.type), PropPerm(answer.prot), default, possible)
+        self._info = _prop_info(answer)
         self._index = answer.index
 
     def _require_index(self) -> int:

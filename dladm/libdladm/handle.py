@@ -7,19 +7,22 @@ with Dladm(LocalSystem(root)) as handle:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from dladm.libdladm.status import DladmError
 from kernel_sim.dev.client import Device, System
 from kernel_sim.dev.paths import DLD
-from kernel_sim.sys.errno import KernelError
+from kernel_sim.sys.errno import Errno, KernelError
 
 if TYPE_CHECKING:
     from dladm.dlmgmtd.client import Dlmgmt
     from dladm.libscf.client import Scf
     from libvarpd.client import Client
+
+
+Answer = TypeVar("Answer")
 
 
 def _quiet(_text: str) -> None:
@@ -38,6 +41,7 @@ class Dladm:
         self._dld: Device | None = None
         self._dlmgmt: Dlmgmt | None = None
         self._scf: Scf | None = None
+        self._varpd: Client | None = None
 
     def open_dld(self) -> Device:
         """Open /dev/dld, once. Errors: `DladmError`: NOTFOUND or FAILED where no host runs."""
@@ -51,6 +55,10 @@ class Dladm:
     def ioctl(self, command: int, argument: bytes) -> bytes:
         """One ioctl on /dev/dld. Errors: `KernelError`."""
         return self.open_dld().ioctl(command, argument)
+
+    def ioctls(self, command: int, arguments: Sequence[bytes]) -> list[bytes | KernelError]:
+        """The same ioctl for each of these arguments, all under way at once. Errors: those of the connection."""
+        return self.open_dld().ioctls([(command, argument) for argument in arguments])
 
     @property
     def dlmgmt(self) -> Dlmgmt:
@@ -72,7 +80,7 @@ class Dladm:
 
     @contextlib.contextmanager
     def varpd(self) -> Iterator[Client]:
-        """A conversation with varpd. Errors: `KernelError`: ENOENT where it never ran."""
+        """A conversation with varpd, for changes. Errors: `KernelError`: ENOENT where it never ran."""
         from libvarpd.client import Client
 
         client = Client.create(self.system)
@@ -81,12 +89,31 @@ class Dladm:
         finally:
             client.destroy()
 
+    def ask_varpd(self, question: Callable[[Client], Answer]) -> Answer:
+        """Put a question that changes nothing to varpd, over one conversation for all of them.
+
+        A conversation whose varpd has stopped since is begun again, once. Errors: as `varpd`, and those of the question.
+        """
+        from libvarpd.client import Client
+
+        if self._varpd is not None:
+            try:
+                return question(self._varpd)
+            except KernelError as error:
+                if error.errno is not Errno.EBADF:
+                    raise
+                self._varpd.destroy()
+        self._varpd = Client.create(self.system)
+        return question(self._varpd)
+
     def close(self) -> None:
         """Close what was opened; harmless when nothing was."""
         for opened in (self._dld, self._dlmgmt, self._scf):
             if opened is not None:
                 opened.close()
-        self._dld = self._dlmgmt = self._scf = None
+        if self._varpd is not None:
+            self._varpd.destroy()
+        self._dld = self._dlmgmt = self._scf = self._varpd = None
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,6 @@ device. Both sides describe a property in the same way: a name, a type, permissi
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
 import sys
@@ -155,14 +154,12 @@ def set_search_property(varpd: Client, instance: int, name: str, text: str) -> N
 
 def search_properties(varpd: Client, instance: int) -> list[PropertyView]:
     """The properties of a varpd instance that can be read, `search` first. Errors: `KernelError` ENOENT without that instance."""
-    found: list[PropertyView] = []
-    prop = varpd.prop_handle_alloc(instance)
-    for index in range(varpd.prop_nprops(instance)):
-        prop.info_fill(index)
-        info = prop.info()
-        with contextlib.suppress(KernelError):
-            found.append(PropertyView(info.name, info.type, info.prot, prop.get(), info.default, info.possible))
-    return found
+    described = varpd.prop_walk(instance)
+    return [
+        PropertyView(info.name, info.type, info.prot, value, info.default, info.possible)
+        for info, value in described
+        if value is not None
+    ]
 
 
 class _Unreadable(Exception):
@@ -202,23 +199,24 @@ def _read_kernel(handle: Dladm, link: LinkInfo, found: list[PropertyView]) -> No
     except KernelError as error:
         text = strerror(error.errno)
         raise _Unreadable(f"failed to get overlay properties for overlay {name}: {text}") from error
-    for index in range(OverlayNprops.unpack(reply).nprops):
-        try:
-            info = _propinfo(handle, OverlayPropinfo(linkid, index))
-        except KernelError as error:
-            text = strerror(error.errno)
-            raise _Unreadable(f"failed to get propinfo for overlay {name}, property {index}: {text}") from error
-        with contextlib.suppress(KernelError):
-            value = OverlayProp.unpack(handle.ioctl(OVERLAY_IOC_GETPROP, OverlayProp(linkid, index).pack())).value
-            found.append(PropertyView(info.name, info.type, PropPerm(info.prot), value, info.default, info.poss))
+    indexes = range(OverlayNprops.unpack(reply).nprops)
+    infos = handle.ioctls(OVERLAY_IOC_PROPINFO, [OverlayPropinfo(linkid, index).pack() for index in indexes])
+    values = handle.ioctls(OVERLAY_IOC_GETPROP, [OverlayProp(linkid, index).pack() for index in indexes])
+    for index, described, value in zip(indexes, infos, values, strict=True):
+        if isinstance(described, KernelError):
+            text = strerror(described.errno)
+            raise _Unreadable(f"failed to get propinfo for overlay {name}, property {index}: {text}") from described
+        if isinstance(value, bytes):
+            info = OverlayPropinfo.unpack(described)
+            shown = OverlayProp.unpack(value).value
+            found.append(PropertyView(info.name, info.type, PropPerm(info.prot), shown, info.default, info.poss))
 
 
 def _read_varpd(handle: Dladm, link: LinkInfo, found: list[PropertyView]) -> None:
     bound = next((one.value for one in found if one.name == GENERIC_PROP_NAMES[OverlayPropId.VARPD_ID]), b"")
     instance = int.from_bytes(bound, sys.byteorder)
     try:
-        with handle.varpd() as varpd:
-            found.extend(search_properties(varpd, instance))
+        found += handle.ask_varpd(lambda varpd: search_properties(varpd, instance))
     except KernelError as error:
         handle.note(f"varpd properties of {link.name}: {error}")
         # DLM-Q6: whatever the cause, the text says ok

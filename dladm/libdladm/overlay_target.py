@@ -73,14 +73,17 @@ class Target:
 
 def targets(handle: Dladm, linkid: int) -> list[Target]:
     """The destinations of an overlay, ascending by MAC address; none when varpd cannot be asked (DLM-Q7). Raises nothing."""
+
+    def ask(varpd: Client) -> list[Target]:
+        instance = varpd.instance_lookup(linkid)
+        dest, mode = varpd.instance_target_mode(instance)
+        if mode == TargMode.POINT:
+            return [Target(None, Dest(dest), varpd.instance_cache_get(instance, ZERO_MAC))]
+        entries = sorted(varpd.instance_cache_walk(instance), key=lambda entry: entry.mac)
+        return [Target(entry.mac, Dest(dest), entry) for entry in entries]
+
     try:
-        with handle.varpd() as varpd:
-            instance = varpd.instance_lookup(linkid)
-            dest, mode = varpd.instance_target_mode(instance)
-            if mode == TargMode.POINT:
-                return [Target(None, Dest(dest), varpd.instance_cache_get(instance, ZERO_MAC))]
-            entries = sorted(varpd.instance_cache_walk(instance), key=lambda entry: entry.mac)
-            return [Target(entry.mac, Dest(dest), entry) for entry in entries]
+        return handle.ask_varpd(ask)
     except KernelError as error:
         handle.note(f"targets of link {linkid}: {error}")
         return []

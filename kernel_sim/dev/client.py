@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from kernel_sim.dev import framing, sockets
 from kernel_sim.sys.errno import Errno, KernelError
@@ -50,6 +51,20 @@ class System(Protocol):
         """Let that much of the host's time pass."""
 
 
+AHEAD: Final = 8
+"""Requests sent before the first reply is taken; fewer than a socket queues (10)."""
+
+
+def call_each(transport: Transport, messages: Sequence[bytes]) -> list[bytes]:
+    """All these calls; the replies in the order in which they came. On this machine one does not wait for another.
+
+    Errors: as `Transport.call`.
+    """
+    if isinstance(transport, _SocketTransport):
+        return transport.call_each(messages)
+    return [transport.call(message) for message in messages]
+
+
 class LocalSystem:
     """The host on this machine whose root directory is `root`."""
 
@@ -71,6 +86,19 @@ class _SocketTransport:
         self._path = path
 
     def call(self, message: bytes) -> bytes:
+        self._send(message)
+        return self._receive()
+
+    def call_each(self, messages: Sequence[bytes]) -> list[bytes]:
+        replies: list[bytes] = []
+        for sent, message in enumerate(messages):
+            if sent >= AHEAD:
+                replies.append(self._receive())
+            self._send(message)
+        replies += [self._receive() for _ in range(len(messages) - len(replies))]
+        return replies
+
+    def _send(self, message: bytes) -> None:
         if len(message) > sockets.MESSAGE_MAX:
             detail = f"{len(message)} bytes for {self._path}, a message may have {sockets.MESSAGE_MAX}"
             raise KernelError(Errno.EMSGSIZE, detail)
@@ -80,6 +108,8 @@ class _SocketTransport:
             raise KernelError(Errno.ECONNRESET, f"{self._path} closed the connection") from error
         except OSError as error:
             raise KernelError.from_os(error, f"cannot send to {self._path}: {error.strerror}") from error
+
+    def _receive(self) -> bytes:
         reply = sockets.receive(self._sock)
         if not reply:
             raise KernelError(Errno.ECONNRESET, f"{self._path} closed the connection")
@@ -90,7 +120,7 @@ class _SocketTransport:
 
 
 class Device:
-    """An open device node, one ioctl at a time."""
+    """An open device node."""
 
     def __init__(self, transport: Transport, path: str) -> None:
         self._transport = transport
@@ -118,6 +148,18 @@ class Device:
         """
         self._tag += 1
         return self._exchange(framing.pack_request(framing.Request(cmd, self._tag, argument)), self._tag)
+
+    def ioctls(self, calls: Sequence[tuple[int, bytes]]) -> list[bytes | KernelError]:
+        """Make calls that do not depend on each other; what each gave, or its error, in their order. Errors: those of the connection."""
+        first = self._tag + 1
+        requests = [framing.Request(cmd, first + i, argument) for i, (cmd, argument) in enumerate(calls)]
+        self._tag += len(requests)
+        answers = call_each(self._transport, [framing.pack_request(request) for request in requests])
+        by_tag = {reply.tag: reply for reply in map(framing.unpack_reply, answers)}
+        if by_tag.keys() != {request.tag for request in requests}:
+            raise KernelError(Errno.EPROTO, f"{self._path} answered other requests than were asked")
+        replies = [by_tag[request.tag] for request in requests]
+        return [one.argument if one.errno is None else KernelError(one.errno, argument=one.argument) for one in replies]
 
     def _exchange(self, message: bytes, tag: int) -> bytes:
         reply = framing.unpack_reply(self._transport.call(message))

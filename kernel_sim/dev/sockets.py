@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -128,12 +129,23 @@ def peer_cred(sock: socket.socket) -> Cred:
 
 def receive(sock: socket.socket) -> bytes:
     """The next message, b"" at end of connection. Errors: EMSGSIZE for one larger than `MESSAGE_MAX`; `BlockingIOError` as it is."""
+    memory = _ROOM.memory
     try:
-        message, _, flags, _ = sock.recvmsg(MESSAGE_MAX)
+        size, _, flags, _ = sock.recvmsg_into((memory,))
     except BlockingIOError:
         raise
     except OSError as error:
         raise KernelError.from_os(error, f"connection failed: {error.strerror}") from error
     if flags & socket.MSG_TRUNC:
         raise KernelError(Errno.EMSGSIZE, f"a message may have {MESSAGE_MAX} bytes")
-    return message
+    return bytes(memoryview(memory)[:size])
+
+
+class _Room(threading.local):
+    """Memory for the largest message, a thread each: made anew for each message it would cost more than the rest of a call."""
+
+    def __init__(self) -> None:
+        self.memory = bytearray(MESSAGE_MAX)
+
+
+_ROOM: Final = _Room()

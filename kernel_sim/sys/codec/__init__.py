@@ -22,11 +22,10 @@ if TYPE_CHECKING:
         OverlayPropinfo,
         OverlayStatus,
     )
+    from kernel_sim.sys.codec._point import CacheEntry, Point
     from kernel_sim.sys.codec._proprange import PropRange
     from kernel_sim.sys.codec._resource import MacDhcpcid, MacIpaddr, MacResourceProps
     from kernel_sim.sys.codec._target import (
-        CacheEntry,
-        Point,
         TargAssociate,
         TargCache,
         TargDegrade,
@@ -92,8 +91,8 @@ _HOMES = {
     "Overlay": "kernel_sim.sys.codec._overlay",
     "Targ": "kernel_sim.sys.codec._target",
     "Vnic": "kernel_sim.sys.codec._vnic",
-    "CacheEntry": "kernel_sim.sys.codec._target",
-    "Point": "kernel_sim.sys.codec._target",
+    "CacheEntry": "kernel_sim.sys.codec._point",
+    "Point": "kernel_sim.sys.codec._point",
     "PropRange": "kernel_sim.sys.codec._proprange",
     "PropValue": "kernel_sim.sys.codec._dld",
     "Mac": "kernel_sim.sys.codec._resource",

@@ -11,7 +11,7 @@ import contextlib
 import io
 import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -273,6 +273,17 @@ class FakeVarpd(Refusals):
     def prop_handle_alloc(self, instance: int) -> FakeProp:
         return FakeProp(self, self._of(instance))
 
+    def prop_walk(self, instance: int) -> list[tuple[PropInfo, bytes | None]]:
+        found: list[tuple[PropInfo, bytes | None]] = []
+        for index in range(self.prop_nprops(instance)):
+            prop = self.prop_handle_alloc(instance)
+            prop.info_fill(index)
+            try:
+                found.append((prop.info(), prop.get()))
+            except KernelError:
+                found.append((prop.info(), None))
+        return found
+
 
 class FakeDevice:
     """/dev/dld over the kernel in memory."""
@@ -286,6 +297,15 @@ class FakeDevice:
         if command in self.refuse:
             raise KernelError(self.refuse[command])
         return self._kernel.dld(command, argument, self.cred)
+
+    def ioctls(self, calls: Sequence[tuple[int, bytes]]) -> list[bytes | KernelError]:
+        found: list[bytes | KernelError] = []
+        for command, argument in calls:
+            try:
+                found.append(self.ioctl(command, argument))
+            except KernelError as error:
+                found.append(error)
+        return found
 
     def close(self) -> None:
         pass
@@ -316,6 +336,10 @@ class FakeHandle(Dladm):
         if not self._host.varpd.ever:
             raise KernelError(Errno.ENOENT)
         yield self._host.varpd
+
+    def ask_varpd(self, question: Any) -> Any:
+        with self.varpd() as varpd:
+            return question(varpd)
 
 
 @dataclass(slots=True, frozen=True)
