@@ -9,6 +9,7 @@ Three rules make the output recognisable, and scripts depend on all of them:
 * In wrap mode a cell is broken at its commas; what does not fit goes to continuation lines in which other columns are blank.
 
 Parsable output has none of this: one line a record, fields joined by `:`, `:` and `\` escaped by `\` when there are several.
+`split_parsable` takes such a line apart again.
 
 Nothing is written here: a `Formatter` turns records into lines and leaves it to its caller where they go.
 """
@@ -33,6 +34,10 @@ DEFAULT_ROWS: Final = 24
 """Rows assumed when output goes elsewhere than to a terminal."""
 PIECES_MAX: Final = 128
 """A cell of more pieces than this is not broken."""
+SEPARATOR: Final = ":"
+"""Between the fields of parsable output."""
+ESCAPE: Final = "\\"
+"""Before a separator, or another one of these, that is part of a field."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,19 +82,19 @@ class Selection(Generic[Record]):
 def select(columns: Sequence[Column[Record]], fields: str | None, *, parsable: bool) -> Selection[Record]:
     """Choose columns by a field list: comma-separated names in any case; None and `all` mean every column.
 
-    Raises `FieldError` when the list cannot be used; in parsable mode that includes a list that is absent or names an unknown
-    field, which human mode only warns of (DLM 4.4).
+    Empty names between commas vanish. `all` has its meaning only when it is the whole list.
+
+    Raises `FieldError` when the list cannot be used; in parsable mode that includes a list that is absent or empty, `all`, and one
+    that names an unknown field, which human mode only warns of (DLM 4.4).
     """
-    names = [name for name in (fields or "").split(",") if name]
-    if parsable and not names:
+    if parsable and not fields:
         raise FieldError("output fields must be specified in parsable mode")
-    if fields is None:
-        return Selection(tuple(columns))
-    if len(names) == 1 and names[0].lower() == "all":
+    if fields is None or fields.lower() == "all":
         if parsable:
             raise FieldError("output field `all' invalid in parsable mode")
         return Selection(tuple(columns))
-    if not names or len(names) > len(columns):
+    names = [name for name in fields.split(",") if name]
+    if not fields or len(names) > len(columns):
         raise FieldError("Not enough space")
     known = {column.name.lower(): column for column in columns}
     bad = [name for name in names if name.lower() not in known]
@@ -131,9 +136,7 @@ class Formatter(Generic[Record]):
 
     def _parsable(self, cells: Sequence[str | None]) -> str:
         texts = [UNKNOWN if cell is None else cell for cell in cells]
-        if len(texts) == 1:
-            return texts[0]
-        return ":".join(text.replace("\\", "\\\\").replace(":", "\\:") for text in texts)
+        return texts[0] if len(texts) == 1 else SEPARATOR.join(map(_escaped, texts))
 
     def _wrapped(self, cells: Sequence[str]) -> Iterator[str]:
         parts = [broken(cell, column.width) for cell, column in zip(cells, self._columns, strict=True)]
@@ -154,15 +157,18 @@ class Formatter(Generic[Record]):
         return "".join(out)
 
 
+def _escaped(text: str) -> str:
+    return text.replace(ESCAPE, ESCAPE + ESCAPE).replace(SEPARATOR, ESCAPE + SEPARATOR)
+
+
 def broken(cell: str, width: int) -> list[str]:
     """A cell as wrap mode lays it out, one text a line: broken after commas wherever the next piece would pass `width` (DLM 4.3).
 
-    Empty pieces vanish; a cell without commas, or of more than 128 pieces, stays whole.
+    Empty pieces vanish, but not the last: a cell of nothing but commas stays as it is. So does one without commas, and one of more than
+    128 pieces.
     """
     pieces = [piece for piece in cell.split(",") if piece]
-    if not pieces:
-        return [cell.strip(",") or UNDEFINED]
-    if len(pieces) > PIECES_MAX:
+    if not 0 < len(pieces) <= PIECES_MAX:
         return [cell]
     texts = [piece + "," for piece in pieces[:-1]] + [pieces[-1]]
     lines = [texts[0]]
@@ -172,3 +178,24 @@ def broken(cell: str, width: int) -> list[str]:
         else:
             lines[-1] += text
     return lines
+
+
+def split_parsable(line: str) -> list[str]:
+    r"""The cells of a line of parsable output with several fields: split at `:`, and `\` taken away before the character it protects.
+
+    Output with a single field is not escaped: there the line is the cell. ValueError for a line that ends in a `\` which protects nothing.
+    """
+    cells = [""]
+    characters = iter(line)
+    for character in characters:
+        if character == SEPARATOR:
+            cells.append("")
+            continue
+        if character == ESCAPE:
+            protected = next(characters, None)
+            if protected is None:
+                msg = f"{line!r} ends in a backslash that protects nothing: it is no whole line of parsable output"
+                raise ValueError(msg)
+            character = protected  # noqa: PLW2901 - the protected character stands in its place
+        cells[-1] += character
+    return cells

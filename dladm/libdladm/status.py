@@ -53,6 +53,9 @@ class Status(enum.IntEnum):
     INVALID_MTU = enum.auto()
     INVALID_MACMARGIN = enum.auto()
     TOOMANYELEMENTS = enum.auto()
+    BADRANGE = enum.auto()
+    BADCPUID = enum.auto()
+    POOLCPU = enum.auto()
     PERSIST_ON_TEMP = enum.auto()
 
     @property
@@ -103,8 +106,13 @@ _TEXTS: Final = {
     Status.INVALID_MTU: "MTU check failed, MTU outside of device's supported range",
     Status.INVALID_MACMARGIN: "MTU check failed, use lower MTU or -f option",
     Status.TOOMANYELEMENTS: "too many elements specified",
+    Status.BADRANGE: "invalid range",
+    Status.BADCPUID: "non-existent processor ID",
+    Status.POOLCPU: "pool and cpus property are mutually exclusive",
     Status.PERSIST_ON_TEMP: "can't create persistent object on top of temporary object",
 }
+
+_BY_NUMBER: Final = {int(status): status for status in Status}
 
 _FROM_ERRNO: Final[dict[int, Status]] = {
     0: Status.OK,
@@ -125,6 +133,16 @@ _FROM_ERRNO: Final[dict[int, Status]] = {
     Errno.EALREADY: Status.FLOW_IDENTICAL,
     Errno.EADDRINUSE: Status.ADDRINUSE,
 }
+
+
+UNKNOWN_TEXT: Final = "<unknown error>"
+"""The text of a number that is no status."""
+
+
+def status2str(number: int) -> str:
+    """What a command prints for the number of a status; `<unknown error>` for a number that is none."""
+    status = _BY_NUMBER.get(number)
+    return UNKNOWN_TEXT if status is None else status.text
 
 
 def from_errno(number: int) -> Status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dladm.ofmt import Column, FieldError, Formatter, Mode, broken, select
+from dladm.ofmt import Column, FieldError, Formatter, Mode, broken, select, split_parsable
 
 Record = tuple[str | None, ...]
 
@@ -175,6 +175,48 @@ def test_continuation_lines_do_not_count_for_the_header() -> None:
     assert lines == ["A", "a,", "b", "a,", "b", "a,", "b", "a,", "b", "A", "a,", "b"]
 
 
+def test_every_column_that_breaks_goes_on_below_and_the_others_are_blank() -> None:
+    cols = columns(A=4, B=3, C=4, D=3)
+    assert output(cols, ("a,b,c", "x", "aa,bb,cc", "1,2,3"), mode=Mode.WRAP).splitlines() == [
+        "A   B  C   D",
+        "a,b, x aa, 1,2,",
+        "c      bb, 3",
+        "       cc  ",
+    ]
+
+
+def test_nothing_and_unknown_stand_on_the_first_line_of_a_wrapped_record_only() -> None:
+    assert output(columns(A=4, B=4, C=1), ("", None, "a,b"), mode=Mode.WRAP).splitlines() == [
+        "A   B   C",
+        "--  ?   a,",
+        "        b",
+    ]
+
+
+def test_a_cell_of_129_pieces_stays_whole_beside_one_that_breaks() -> None:
+    many = ",".join("x" * 129)
+    assert output(columns(A=4, B=1), (many, "a,b"), mode=Mode.WRAP).splitlines() == [
+        "A   B",
+        f"{many} a,",
+        "    b",
+    ]
+
+
+def test_the_debt_of_a_line_is_not_the_debt_of_the_next() -> None:
+    cols = columns(A=3, B=3, C=3)
+    assert output(cols, ("abcdefgh", "x", "y"), ("a", "b", "c")).splitlines()[1:] == ["abcdefgh x y", "a  b  c"]
+    assert output(cols, ("abcdefgh,i", "x", "y"), mode=Mode.WRAP).splitlines()[1:] == ["abcdefgh, x y", "i     "]
+
+
+def test_a_short_cell_pays_back_a_part_of_the_debt() -> None:
+    cols = columns(A=2, B=8, C=4, D=4, E=1)
+    assert output(cols, ("abcdefgh", "x", "y", "z", "e")) == "A B       C   D   E\nabcdefgh x y  z   e\n"
+
+
+def test_blanks_at_the_end_of_a_cell_are_kept() -> None:
+    assert output(A_B, ("a", "b "), ("c ", "d")) == "A   B\na   b \nc   d\n"
+
+
 def test_no_records_print_nothing() -> None:
     assert output(LINK) == ""
 
@@ -198,8 +240,15 @@ def test_a_debt_larger_than_a_column_moves_on_to_the_next() -> None:
         ("averylongpiece,b", 4, ["averylongpiece,", "b"]),
         ("a,,b,", 10, ["a,b"]),
         ("without any comma", 4, ["without any comma"]),
-        (",", 4, ["--"]),
+        (",", 4, [","]),
+        (",,", 4, [",,"]),
+        (",a", 4, ["a"]),
+        ("x", 0, ["x"]),
+        ("a,b", 2, ["a,", "b"]),
+        ("aa,b", 4, ["aa,b"]),
         ("x," * 129, 4, ["x," * 129]),
+        ("x," * 128, 1, ["x,"] * 127 + ["x"]),
+        (",x" * 128 + ",,", 1, ["x,"] * 127 + ["x"]),
     ],
 )
 def test_a_cell_breaks_after_commas_only(cell: str, width: int, lines: list[str]) -> None:
@@ -214,6 +263,15 @@ def test_fields_come_in_the_order_given_in_any_case_and_as_often() -> None:
     assert names("over,Link,OVER") == ["OVER", "LINK", "OVER"]
 
 
+def test_empty_names_of_a_list_vanish() -> None:
+    assert names(",over,,link,") == ["OVER", "LINK"]
+    assert names(",over,,link,", parsable=True) == ["OVER", "LINK"]
+
+
+def test_as_many_names_as_columns_are_not_too_many() -> None:
+    assert names("link," * 6) == ["LINK"] * 6
+
+
 @pytest.mark.parametrize("fields", [None, "all", "ALL"])
 def test_without_a_list_every_column_is_shown(fields: str | None) -> None:
     assert len(names(fields)) == 6
@@ -223,6 +281,8 @@ def test_unknown_fields_are_warned_of_for_people() -> None:
     one = select(LINK, "link,foo", parsable=False)
     assert [column.name for column in one.columns] == ["LINK"]
     assert one.warning == "ignoring unknown output field: `foo'"
+    assert select(LINK, "foo,link,foo", parsable=False).warning == "ignoring unknown output fields: `foo' `foo'"
+    assert select(LINK, "all,link", parsable=False).warning == "ignoring unknown output field: `all'"
     assert select(LINK, "foo,link,b%dr", parsable=False).warning == "ignoring unknown output fields: `foo' `b%dr'"
 
 
@@ -241,13 +301,44 @@ def test_a_percent_sign_in_a_field_name_is_printed() -> None:
         (None, True, "output fields must be specified in parsable mode"),
         ("", True, "output fields must be specified in parsable mode"),
         ("all", True, "output field `all' invalid in parsable mode"),
+        ("All", True, "output field `all' invalid in parsable mode"),
+        ("all,", True, "no valid output fields"),
+        ("all,", False, "no valid output fields"),
+        ("all,link", True, "unknown output field: `all'"),
+        (" link", False, "no valid output fields"),
         ("", False, "Not enough space"),
-        (",", False, "Not enough space"),
+        (",", False, "no valid output fields"),
+        (",", True, "no valid output fields"),
         ("link," * 7, False, "Not enough space"),
         ("link," * 7, True, "Not enough space"),
+        ("foo," * 7, False, "Not enough space"),
     ],
 )
 def test_field_lists_that_cannot_be_used(fields: str | None, parsable: bool, message: str) -> None:
     with pytest.raises(FieldError) as refused:
         select(LINK, fields, parsable=parsable)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        ("", [""]),
+        ("a", ["a"]),
+        ("a:b", ["a", "b"]),
+        (":", ["", ""]),
+        ("a::b:", ["a", "", "b", ""]),
+        (r"*\:*\:*\:*\:*\:*:10.88.88.70\:4789", ["*:*:*:*:*:*", "10.88.88.70:4789"]),
+        (r"a\\:b", ["a\\", "b"]),
+        (r"a\\\:b", ["a\\:b"]),
+        (r"\n:\\", ["n", "\\"]),
+    ],
+)
+def test_a_line_of_parsable_output_is_split_at_what_is_not_protected(line: str, cells: list[str]) -> None:
+    assert split_parsable(line) == cells
+
+
+@pytest.mark.parametrize("line", ["\\", "a:b\\", r"a\\\\" + "\\"])
+def test_a_line_that_was_cut_within_a_protected_character_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="ends in a backslash"):
+        split_parsable(line)
