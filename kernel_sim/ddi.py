@@ -107,6 +107,13 @@ class Port(Protocol):
     def deliver(self, chain: Chain) -> int:
         """Hand frames to the consumer; returns how many frames (runs counted as their frames) it could not take."""
 
+    def allow(self, octets: int | None) -> None:
+        """How much the consumer may send (`maxbw`): at most about that many bytes are taken from it before `transmit` is called.
+
+        0: nothing is, and the consumer's queue fills, until more is allowed; None, as at first: whatever there is. The last message
+        may pass the limit. It may be called from within `transmit`.
+        """
+
     def set_mtu(self, mtu: int) -> None:
         """Change the MTU. Errors: EINVAL."""
 
@@ -117,7 +124,7 @@ class Port(Protocol):
         """Change the carrier."""
 
     def set_name(self, name: str) -> None:
-        """Follow a rename of the link."""
+        """Follow a rename of the link. Errors: EBUSY while its consumer has it up."""
 
     def set_zone(self, zone: str) -> None:
         """Move to the zone of that name; "" or "global" is the host itself. Errors: ENOENT no such zone, EEXIST name taken there."""

@@ -30,10 +30,12 @@ Renamed = Callable[[LinkName], None]
 
 
 class DlsTable:
-    """Names and links by id. `generation` changes whenever a link comes, goes or is renamed."""
+    """Names and links by id. `generation` changes whenever a link comes, goes or is renamed; `now` tells monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.generation = 0
+        self._now = now
+        self._created: dict[LinkId, float] = {}
         self._names: dict[LinkId, LinkName] = {}
         self._links: dict[LinkId, Mac] = {}
         self._holds: dict[LinkId, int] = {}
@@ -92,6 +94,7 @@ class DlsTable:
             raise KernelError(Errno.EEXIST, f"link {self.name(linkid)} exists")
         self.info(linkid)
         self._links[key] = mac
+        self._created[key] = self._now()
         self.generation += 1
 
     def remove(self, linkid: int) -> None:
@@ -101,7 +104,17 @@ class DlsTable:
         if self._holds.get(key):
             raise KernelError(Errno.EBUSY, f"link {self.name(linkid)} is held open")
         del self._links[key]
+        del self._created[key]
         self.generation += 1
+
+    def has(self, mac: Mac, linkid: LinkId) -> bool:
+        """True while that MAC is the link of that id."""
+        return self._links.get(linkid) is mac
+
+    def created(self, linkid: LinkId) -> float:
+        """When a link was added, in monotonic seconds. Errors: ENOENT."""
+        self.mac(linkid)
+        return self._created[linkid]
 
     def mac(self, linkid: int) -> Mac:
         """The MAC of a link. Errors: ENOENT; ENOTSUP for a physical link, which belongs to the machine."""

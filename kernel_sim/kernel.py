@@ -5,7 +5,8 @@ It knows no I/O: clock, network, ports and physical links are given to it (`kern
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from kernel_sim import etherstub
 from kernel_sim.cred import Credentials
@@ -30,6 +31,8 @@ from kernel_sim.vnic import VnicControl
 
 __all__ = ["Credentials", "Kernel", "OverlayHandle", "Reply"]
 
+_NANOSECONDS = 1_000_000_000
+
 
 class Kernel:
     """One host's kernel. `phys` are the machine's own interfaces, None for none; `watch` is told of the frames it loses.
@@ -47,9 +50,11 @@ class Kernel:
         encap_plugins: Sequence[EncapPlugin],
         phys: PhysLinks | None = None,
     ) -> None:
-        self.links = DlsTable()
+        self._now = clock.now
+        self._began = clock.now()
+        self.links = DlsTable(clock.now)
         self.watch = DropWatch()
-        self.maclayer = MacLayer(random, self.watch)
+        self.maclayer = MacLayer(random, clock, self.watch)
         self.vnics = VnicControl(
             self.maclayer, self.links, ports, lambda linkid: etherstub.registration(linkid, self.watch)
         )
@@ -78,8 +83,14 @@ class Kernel:
 
     def kstats(self) -> list[KstatEntry]:
         """All statistics, link by link."""
-        found = [entry for name, mac in self.links.links() for entry in mac.kstats(name.name)]
-        return [*found, *self._overlay_kstats()]
+        return list(self.kstat_walk())
+
+    def kstat_walk(self) -> Iterator[KstatEntry]:
+        """The same, each set as it is when it is asked for; links may come and go meanwhile."""
+        for link, mac in list(self.links.links()):
+            if self.links.has(mac, link.linkid):
+                yield from self._stamped(mac.kstats(self.links.name(link.linkid)), self.links.created(link.linkid))
+        yield from self._stamped(self._overlay_kstats(), self._began)
 
     def kstat(self, module: str, instance: int, name: str) -> KstatEntry:
         """One set of statistics. Errors: ENOENT."""
@@ -168,8 +179,12 @@ class Kernel:
         """The statistics of the link that either text names, then all."""
         for link, mac in self.links.links():
             if link.name in {module, name}:
-                yield from mac.kstats(link.name)
-        yield from self.kstats()
+                yield from self._stamped(mac.kstats(link.name), self.links.created(link.linkid))
+        yield from self.kstat_walk()
+
+    def _stamped(self, entries: Iterable[KstatEntry], created: float) -> Iterator[KstatEntry]:
+        crtime, snaptime = int(created * _NANOSECONDS), int(self._now() * _NANOSECONDS)
+        return (replace(entry, crtime=crtime, snaptime=snaptime) for entry in entries)
 
     def _overlay_kstats(self) -> list[KstatEntry]:
         """What the overlay driver has lost and no link can say."""

@@ -5,11 +5,15 @@
 
 A VNIC has a MAC of its own, so that it is a link; its start, stop and transmit do nothing, for a consumer that opens it is
 given the client below (KRN 6.1). An etherstub is made by the same ioctl (flag ANCHOR) and has neither client nor port.
+
+Resource properties do not come with the creation, as in the original, but by a SETMACPROP right after it (DLM 5.1). No frame passes
+unprotected in between: the port's device is made down, so that its consumer can neither send nor be handed anything before somebody
+brings it up, which nobody does to a device whose creation has not been reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,6 +23,7 @@ from kernel_sim.dls import DlsTable, LinkName
 from kernel_sim.mac.client import DiagnosedError, MacClient
 from kernel_sim.mac.mac import PVID_DEFAULT, Mac, MacLayer
 from kernel_sim.mac.provider import MacRegistration
+from kernel_sim.mac.secondary import SecondaryAddresses
 from kernel_sim.mac.stat import ClientDrop
 from kernel_sim.sys.codec import VnicCreate, VnicInfo, VnicModify
 from kernel_sim.sys.dld import DatalinkClass, LinkState
@@ -39,6 +44,7 @@ class Vnic:
     def __init__(self, created: VnicCreate, client: MacClient, mtu: int) -> None:
         self.created = created
         self.client = client
+        self.secondary = SecondaryAddresses(client)
         self.mac: Mac
         self.port: Port
         client.mtu_reserved = mtu
@@ -133,6 +139,7 @@ class VnicControl:
         del self._vnics[linkid]
         vnic.client.mac.unsubscribe(vnic.follow_link)
         vnic.mac.unregister()
+        vnic.secondary.close()
         vnic.client.close()
         vnic.port.close()
 
@@ -170,6 +177,22 @@ class VnicControl:
     def set_zone(self, linkid: int, zone: str) -> None:
         """Move a VNIC's port. Errors: ENOENT no such VNIC or zone, EEXIST the name is taken there."""
         self._find(linkid).port.set_zone(zone)
+
+    def promisc_filtered(self, linkid: int) -> bool:
+        """Whether sniffers of a VNIC see only what is the VNIC's (KRN 6.9). Errors: ENOENT not a VNIC."""
+        return self._find(linkid).client.promisc_filtered
+
+    def set_promisc_filtered(self, linkid: int, *, on: bool) -> None:
+        """Change that, for sniffers still to come. Errors: ENOENT not a VNIC."""
+        self._find(linkid).client.promisc_filtered = on
+
+    def secondary_addresses(self, linkid: int) -> tuple[bytes, ...]:
+        """The addresses a VNIC has beside its own. Errors: ENOENT not a VNIC."""
+        return self._find(linkid).secondary.addresses
+
+    def set_secondary_addresses(self, linkid: int, addresses: Sequence[bytes]) -> None:
+        """Change them. Errors: ENOENT not a VNIC; those of `SecondaryAddresses.set`."""
+        self._find(linkid).secondary.set(addresses)
 
     def close(self) -> None:
         """End all of it: every VNIC's port is closed, then every etherstub is gone."""
@@ -238,6 +261,7 @@ class VnicControl:
         undo.callback(self._links.remove, linkid)
         spec = PortSpec(linkid, client.name, created.mac_addr, mac.mtu, up=mac.link_state is not LinkState.DOWN)
         port = vnic.port = self._ports.open(spec, client.transmit)
+        client.set_flow_control(port.allow)
         mac.zone = lambda: port.zone
         lower.subscribe(vnic.follow_link)
         self._vnics[linkid] = vnic
@@ -276,6 +300,7 @@ class VnicControl:
         vnic = self._vnics.get(link.linkid)
         if vnic is not None:
             vnic.client.name = link.name
+            vnic.secondary.rename()
             vnic.port.set_name(link.name)
 
 

@@ -13,6 +13,7 @@ import heapq
 import ipaddress
 import itertools
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -221,7 +222,7 @@ class MemoryPort:
     """See `kernel_sim.ddi.Port`: the consumer's side of a VNIC, played by a test.
 
     `send` is what the consumer does; `received` are the messages it was handed, and `take` the same as finished frames.
-    `room` limits how many frames fit before it can take no more.
+    `room` limits how many frames fit before it can take no more. `allowance` is what `allow` said; what it holds up is in `queued`.
     """
 
     linkid: LinkId
@@ -235,14 +236,44 @@ class MemoryPort:
     room: int | None = None
     received: list[Message] = field(default_factory=list)
     closed: bool = False
+    allowance: int | None = None
+    queued: deque[Message] = field(default_factory=deque)
+    _busy: bool = field(default=False, init=False, repr=False)
 
     def send(self, *frames: Message | bytes) -> None:
-        """Let the consumer send frames or runs, in one chain."""
+        """Let the consumer send frames or runs, in one chain if nothing holds it up."""
+        if self.allowance is not None:
+            self.queued += [Message(one) if isinstance(one, bytes) else one for one in frames]
+            self._work_off()
+            return
         memory = [bytearray(one) for one in frames if isinstance(one, bytes)]
         fresh = iter(memory)
         self.transmit([Message(memoryview(next(fresh))) if isinstance(one, bytes) else one for one in frames])
         for one in memory:
             one[:] = b"\xa5" * len(one)
+
+    def allow(self, octets: int | None) -> None:
+        self.allowance = octets
+        self._work_off()
+
+    def _work_off(self) -> None:
+        """Send what is queued, as far as it is allowed; `transmit` may change that."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self.queued and self.allowance != 0:
+                self.transmit(self._next_batch())
+        finally:
+            self._busy = False
+
+    def _next_batch(self) -> Chain:
+        batch: Chain = []
+        octets = 0
+        while self.queued and (self.allowance is None or octets < self.allowance):
+            batch.append(self.queued.popleft())
+            octets += len(batch[-1].data)
+        return batch
 
     def take(self) -> list[bytes]:
         """The frames received since the last call: runs cut, checksums finished."""

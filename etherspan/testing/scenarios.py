@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from etherspan.testing import frames
+from etherspan.testing.linkprop_scenarios import LINKPROP_SCENARIOS
 from etherspan.testing.topology import (
     CONFIG,
     ETHERTYPE_EXPERIMENTAL,
@@ -405,3 +406,9 @@ def a_table_that_cannot_be_read_makes_no_overlay(world: World) -> None:
     assert a.dladm("show-overlay").out == ""
     a.write(CONFIG, "{}")
     a.dladm(f"create-overlay -e vxlan -s files -v 23 -p {props} ov0")
+
+
+# ---------------------------------------------------------------------- link properties
+
+for _one in LINKPROP_SCENARIOS:
+    scenario(_one)

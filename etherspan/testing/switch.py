@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from etherspan.testing.memory import MemoryRandom
+from etherspan.testing.memory import MemoryClock, MemoryRandom
 from kernel_sim.ddi import LinkId
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.client import MacClient
@@ -91,7 +91,8 @@ class Switch:
     """A MAC on a wire, up, with MTUs of 576..9000, at first 1500."""
 
     def __init__(self, *, margin: int = 4, address: bytes = bytes(6), state: LinkState = LinkState.UP) -> None:
-        self.layer = MacLayer(MemoryRandom())
+        self.clock = MemoryClock()
+        self.layer = MacLayer(MemoryRandom(), self.clock)
         self.wire = Wire()
         self.mac: Mac = self.layer.register(
             MacRegistration(

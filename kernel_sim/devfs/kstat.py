@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from kernel_sim.cred import Credentials
 from kernel_sim.dld import Reply
 from kernel_sim.kernel import Kernel
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.kstat import KSTAT_CHAIN_MAX, KSTAT_IOC_CHAIN, KSTAT_IOC_READ, KstatChain, KstatEntry
+from kernel_sim.sys.kstat import (
+    KSTAT_CHAIN_MAX,
+    KSTAT_IOC_CHAIN,
+    KSTAT_IOC_READ,
+    KSTAT_IOC_WALK,
+    KstatChain,
+    KstatEntry,
+    pack_entries,
+)
+
+WALK_BYTES: Final = 64 * 1024
+"""A reply to WALK ends with the set that reaches this size: what moves frames waits no longer than its making takes."""
 
 
 class KstatNode:
@@ -29,9 +40,13 @@ class OpenKstat:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._walk: Iterator[KstatEntry] | None = None
 
     def ioctl(self, cmd: int, argument: bytes, reply: Reply) -> None:
         """Errors: ENOTTY unknown command, EFAULT argument cut short, ENOENT no such statistics."""
+        if cmd == KSTAT_IOC_WALK:
+            reply(0, self._next_sets())
+            return
         command = _COMMANDS.get(cmd)
         if command is None:
             reply(Errno.ENOTTY, b"")
@@ -43,8 +58,23 @@ class OpenKstat:
             return
         reply(0, answer)
 
+    def _next_sets(self) -> bytes:
+        if self._walk is None:
+            self._walk = self._kernel.kstat_walk()
+        found: list[bytes] = []
+        size = 0
+        for entry in self._walk:
+            found.append(entry.pack())
+            size += len(found[-1])
+            if size >= WALK_BYTES:
+                break
+        if not found:
+            self._walk = None
+        return pack_entries(found)
+
     def close(self) -> None:
-        """Nothing is held for an open."""
+        """The walk is forgotten."""
+        self._walk = None
 
 
 def _chain(kernel: Kernel, argument: bytes) -> bytes:

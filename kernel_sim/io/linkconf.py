@@ -6,11 +6,13 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pyroute2 import IPRoute, NetlinkError
 
 from kernel_sim.sys.errno import Errno, KernelError, from_host
+
+_IFF_UP: Final = 0x1
 
 
 class LinkConf:
@@ -32,6 +34,12 @@ class LinkConf:
         """
         with _failing(f"link {name}: {', '.join(f'{key} {value}' for key, value in attributes.items())}"):
             self._route.link("set", index=socket.if_nametoindex(name), **attributes)
+
+    def is_up(self, name: str) -> bool:
+        """True for a link that is up. Errors: ENXIO, ENODEV no such link."""
+        with _failing(f"link {name}"):
+            [found] = self._route.link("get", index=socket.if_nametoindex(name))
+            return bool(found["flags"] & _IFF_UP)
 
     def add_altname(self, name: str, altname: str) -> None:
         """Give a link another name. Errors: EEXIST the name is taken."""

@@ -102,6 +102,8 @@ class TapPort:
         self._zone = ""
         self._transmit = transmit
         self._arena = ports.arena
+        self._read_last = _ARENA_LAST
+        self._paused = False
         self._retry: Timer | None = None
         self._fd = -1
         self._runs: frozenset[int] = frozenset()
@@ -142,9 +144,10 @@ class TapPort:
         read = os.readv
         decode = vnet.decode
         fd = self._fd
+        last = self._read_last
         position = 0
         try:
-            while position <= _ARENA_LAST and len(chain) < BATCH:
+            while position <= last and len(chain) < BATCH:
                 size = read(fd, [arena[position : position + _READ_MAX]])
                 chain.append(decode(arena, position, position + size))
                 position += size
@@ -152,6 +155,19 @@ class TapPort:
             pass
         if chain:
             self._transmit(chain)
+
+    def allow(self, octets: int | None) -> None:
+        """See `ddi.Port.allow`. While nothing is allowed the descriptor is not waited for, but for errors."""
+        self._read_last = _ARENA_LAST if octets is None else min(_ARENA_LAST, octets - 1)
+        paused = octets == 0
+        if paused is not self._paused:
+            self._paused = paused
+            if self._fd >= 0:
+                self._ports.loop.modify(self._fd, self._events())
+
+    def _events(self) -> int:
+        """What the loop waits for. EPOLLPRI never holds; without one event of those that the driver wakes for, its end is missed."""
+        return select.EPOLLPRI if self._paused else select.EPOLLIN
 
     # ------------------------------------------------------------------ control
 
@@ -180,12 +196,14 @@ class TapPort:
         self._up = up
 
     def set_name(self, name: str) -> None:
-        """See `ddi.Port.set_name`. Errors: EEXIST the name is taken where the TAP is."""
+        """See `ddi.Port.set_name`. Errors: EEXIST the name is taken where the TAP is; EBUSY it is up, so somebody uses it."""
         if name == self._name:
             return
         before, after = _device_names(self._name, self._linkid), _device_names(name, self._linkid)
 
         def rename(conf: LinkConf, device: str) -> None:
+            if conf.is_up(device):
+                raise KernelError(Errno.EBUSY, f"{self._name} is up")
             if after[1] is not None:
                 conf.add_altname(device, after[1])
             if after[0] != device:
@@ -232,7 +250,7 @@ class TapPort:
             undo.pop_all()
         self._fd = fd
         self._runs = granted.runs
-        self._ports.loop.register(fd, self._ready)
+        self._ports.loop.register(fd, self._ready, self._events())
 
     def _drop_device(self) -> None:
         if self._fd >= 0:

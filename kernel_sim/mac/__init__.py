@@ -10,7 +10,11 @@ r"""The GLDv3 mac layer: data links, their clients, and the switching between th
 
 * `provider`  what a driver gives when it registers a MAC
 * `mac`       a MAC: its users, MTU, link state, clients; the way in from the wire
-* `client`    a user of a MAC: address, the transmit and receive stages of KRN 6.5 and 6.6
+* `client`    a user of a MAC: address, groups, sniffers
+* `datapath`  the client's transmit and receive stages of KRN 6.5 and 6.6
+* `secondary` the further addresses of a VNIC, each one more client
+* `resource`  resource properties: what is accepted, how changes are merged
+* `enforce`   what they do to a client: `protect`, link protection, and `bandwidth`, the limit of each direction
 * `flow`      who gets a frame: unicast flows, broadcast and multicast groups
 * `promisc`   copies for sniffers
 * `stat`      counters, named drops, kstats

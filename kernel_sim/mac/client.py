@@ -1,40 +1,23 @@
-"""A user of a MAC: what happens to frames on their way from and to it (KRN 6.5, 6.6, 6.8).
-
-    transmit ── checks ──┬─ the only active client ──── VLAN check, tag ────────────────► provider
-                         │
-                         └─ one of several ── VLAN check, tag ── flow table ─┬─ unicast ─► that client
-                                                                             ├─ group ───► other members, and provider
-                                                                             └─ none ────► provider
-
-    receive ── count ── sniffers ── VLAN check, strip ── consumer
-
-Counting differs between the two transmit ways as it does in the original: alone, a frame is counted as it leaves, tag included, and a
-rejected one is a `txerrors`; switched, it is counted as it came, and a rejected one is counted as sent and as `oerrors` (KRN-Q34). A
-batch from a TAP is a series of single sends, so the original's accounting of longer chains does not arise.
-"""
+"""A user of a MAC and its control: addresses, groups, sniffers, what it is held to (KRN 6.1, 6.4, 6.7, 6.9). Its data path: `datapath`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kernel_sim.mac.flow import Group
+from kernel_sim.mac.datapath import ClientDataPath, Receive
+from kernel_sim.mac.enforce import Enforcement
 from kernel_sim.mac.promisc import PromiscCallback, PromiscFlag, PromiscType
-from kernel_sim.mac.stat import ClientDrop, ClientStats, survey
-from kernel_sim.mac.vlan import frame_vid, insert_tag, is_tagged, strip_tag, tag_bytes
+from kernel_sim.mac.vlan import tag_bytes
 from kernel_sim.sys.dld import LinkState
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import BROADCAST, ETHER_HDR_LEN, ETHERADDRL, VLAN_HDR_LEN, format_mac, is_group
-from kernel_sim.sys.message import Chain, Message
+from kernel_sim.sys.ethernet import BROADCAST, ETHERADDRL, format_mac, is_group
 from kernel_sim.sys.vnic import VnicDiag
 
 if TYPE_CHECKING:
-    from kernel_sim.mac.flow import Flow
+    from kernel_sim.ddi import Clock
+    from kernel_sim.mac.bandwidth import Allow
     from kernel_sim.mac.mac import Mac
-
-Receive = Callable[[Chain], None]
-TransmitCheck = Callable[[Chain], Chain]
-"""Looks at what a client sends, drops and counts what offends, returns the rest (KRN 6.14)."""
+    from kernel_sim.sys.codec import MacResourceProps
 
 
 class DiagnosedError(KernelError):
@@ -45,37 +28,27 @@ class DiagnosedError(KernelError):
         self.diag = diag
 
 
-class MacClient:
+class MacClient(ClientDataPath):
     """A client of a MAC; made by `Mac.open_client`.
 
-    It is *active* while it has a unicast address. `all_multicast`, set before the address is added, puts it into every multicast group
-    of its VLAN. `promisc_filtered` (default of a VNIC) turns a sniffer that asks for everything into one that sees what is the
-    client's (KRN 6.9). `checks` are the transmit checks; whoever changes them calls nothing else.
+    It is *active* while it has a unicast address. Two attributes are set before the address is added: `all_multicast` puts it into every
+    multicast group of its VLAN, `unicast_only` keeps it out of the broadcast group, too. `promisc_filtered` (default of a VNIC)
+    turns a sniffer that asks for everything into one that sees what is the client's (KRN 6.9).
     """
 
     def __init__(self, mac: Mac, name: str) -> None:
-        self.mac = mac
-        self.name = name
+        super().__init__(mac, name)
         self.address: bytes | None = None
-        self.vid = 0
+        self.unicast_only = False
         self.all_multicast = False
         self.promisc_filtered = False
         self.mtu_reserved = 0
         self.opens = 1
-        self.checks: tuple[TransmitCheck, ...] = ()
-        self.stats = ClientStats()
-        self.drops = dict.fromkeys(ClientDrop, 0)
         self._primary = False
-        self._tag = b""
         self._multicast: list[bytes] = []
         self._promisc: list[PromiscCallback] = []
-        self._filtered: list[PromiscCallback] = []
-        self._flows: dict[bytes, Flow] = {}
-        self._other_multicast = Group(broadcast=False)
-        self._deliver: Receive = self._unread
-        self._send: Receive = self._transmit_closed
-
-    # ------------------------------------------------------------------ control
+        self._enforcement: Enforcement | None = None
+        self._allow: Allow = _allow_nobody
 
     @property
     def link_state(self) -> LinkState:
@@ -83,6 +56,11 @@ class MacClient:
         if any(other is not self and other.vid == self.vid for other in self.mac.active_clients):
             return LinkState.UP
         return self.mac.link_state
+
+    @property
+    def is_primary(self) -> bool:
+        """It uses the MAC's own address."""
+        return self._primary
 
     def add_unicast(self, address: bytes, vid: int, *, check_dup: bool = True, primary: bool = False) -> None:
         """Give the client an address and VLAN id, which makes it active and the MAC started.
@@ -110,7 +88,8 @@ class MacClient:
         self._tag = tag_bytes(vid) if vid else b""
         self._flows = self.mac.flows.vlan(vid)
         self._other_multicast = self.mac.flows.other_multicast(vid)
-        self.mac.flows.join(BROADCAST, vid, self)
+        if not self.unicast_only:
+            self.mac.flows.join(BROADCAST, vid, self)
         if self.all_multicast:
             self.mac.flows.set_all_multicast(vid, self, on=True)
         self.mac.client_changed(self)
@@ -122,11 +101,13 @@ class MacClient:
         flows = self.mac.flows
         if self.all_multicast:
             flows.set_all_multicast(self.vid, self, on=False)
-        for group in (*self._multicast, BROADCAST):
+        for group in self._multicast if self.unicast_only else (*self._multicast, BROADCAST):
             flows.leave(group, self.vid, self)
         self._multicast.clear()
         flows.remove(self.address, self.vid)
         self.address, self.vid, self._tag = None, 0, b""
+        if self._enforcement is not None:
+            self._enforcement.flush()
         self.mac.client_changed(self)
         self.mac.release()
 
@@ -172,7 +153,26 @@ class MacClient:
 
     def set_receive(self, callback: Receive | None) -> None:
         """Say who takes received frames; None: nobody, they are counted and dropped."""
-        self._deliver = callback or self._unread
+        self._consumer = callback or self._unread
+        self._wire_up()
+
+    def set_flow_control(self, allow: Allow) -> None:
+        """Say how the consumer is told how much it may send (`ddi.Port.allow`)."""
+        self._allow = allow
+
+    def allow(self, octets: int | None) -> None:
+        """Tell the consumer how much it may send."""
+        self._allow(octets)
+
+    def set_resources(self, props: MacResourceProps, clock: Clock) -> None:
+        """Hold the client to resource properties, from the next frame on. `props` are checked and whole (`resource.merge`)."""
+        if self._enforcement is None:
+            self._enforcement = Enforcement(self, clock)
+        self._enforcement.apply(props)
+        self.checks = self._enforcement.checks
+        self._learn = self._enforcement.learn
+        self._wire_up()
+        self._enforcement.let_go()
 
     def promisc_add(
         self, kind: PromiscType, callback: Receive, flags: PromiscFlag = PromiscFlag.NONE
@@ -201,7 +201,12 @@ class MacClient:
             self.promisc_remove(callback)
         self.remove_unicast()
         self.mtu_reserved = 0
-        self._deliver = self._unread
+        self._consumer = self._unread
+        if self._enforcement is not None:
+            self._enforcement.close()
+            self._enforcement = None
+        self.checks, self._learn = (), None
+        self._wire_up()
         self.mac.forget_client(self)
 
     def choose_way(self, *, alone: bool) -> None:
@@ -211,171 +216,6 @@ class MacClient:
         else:
             self._send = self._transmit_alone if alone else self._transmit_switched
 
-    # ------------------------------------------------------------------ transmit
-
-    def transmit(self, chain: Chain) -> None:
-        """Send frames; all are consumed: each reaches provider or clients, or is dropped by name."""
-        for check in self.checks:
-            chain = check(chain)
-        if chain:
-            self._send(chain)
-
-    def _transmit_closed(self, chain: Chain) -> None:
-        self.drop(ClientDrop.TX_CLOSED, chain)
-
-    def _transmit_alone(self, chain: Chain) -> None:
-        # KRN-Q36: no flow table here, even the client's own address is the provider's business
-        frames, octets, odd = survey(chain)
-        stats = self.stats
-        if odd or self._tag:
-            chain, rejected = self._admitted(chain)
-            stats.txerrors += rejected
-            if not chain:
-                return
-            frames, octets, _ = survey(chain)
-        stats.opackets += frames
-        stats.obytes += octets
-        self.mac.to_wire(chain, self)
-
-    def _transmit_switched(self, chain: Chain) -> None:
-        frames, octets, odd = survey(chain)
-        stats = self.stats
-        stats.opackets += frames
-        stats.obytes += octets
-        if odd or self._tag:
-            chain, rejected = self._admitted(chain)
-            stats.oerrors += rejected
-        find = self._flows.get
-        batch: Chain = []
-        current: Flow | None = None
-        for message in chain:
-            data = message.data
-            if odd and len(data) < ETHER_HDR_LEN:
-                flow = None
-            else:
-                flow = find(bytes(data[:6]))
-                if flow is None and data[0] & 1 and self._other_multicast.members:
-                    flow = self._other_multicast
-            if flow is not current and batch:
-                self._switch(batch, current)
-                batch = []
-            current = flow
-            batch.append(message)
-        if batch:
-            self._switch(batch, current)
-
-    def _switch(self, chain: Chain, flow: Flow | None) -> None:
-        """Hand on frames that all have one destination."""
-        if flow is None:
-            self.mac.to_wire(chain, self)
-        elif isinstance(flow, Group):
-            self._fan_out(chain, flow)
-        else:
-            if self.mac.promisc:
-                self.mac.copy_to_sniffers(chain, self)
-            header = VLAN_HDR_LEN if self._tag else ETHER_HDR_LEN
-            whole = [message for message in chain if len(message.data) > header]  # KRN 6.10
-            if len(whole) < len(chain):
-                self.drop(ClientDrop.TX_NO_PAYLOAD, [message for message in chain if len(message.data) <= header])
-            if whole:
-                flow.receive(whole)
-
-    def _fan_out(self, chain: Chain, group: Group) -> None:
-        """A copy for every member but the sender, then the frame itself to the provider (KRN 6.7)."""
-        forwarded: Chain = []
-        for message in chain:
-            if group.send_copies(message, self):
-                forwarded.append(message)
-            else:
-                self.drop(ClientDrop.TX_FANOUT, [message])
-        if not forwarded:
-            return
-        frames, octets, _ = survey(forwarded)
-        stats = self.stats
-        stats.multixmt += frames  # KRN-Q34: both of them, whichever it is
-        stats.multixmtbytes += octets
-        stats.brdcstxmt += frames
-        stats.brdcstxmtbytes += octets
-        self.mac.to_wire(forwarded, self)
-
-    def _admitted(self, chain: Chain) -> tuple[Chain, int]:
-        """What the VLAN check lets pass, with the client's own tag, and how many frames it rejects (KRN-I30)."""
-        passed: Chain = []
-        rejected = 0
-        for message in chain:
-            if is_tagged(message.data):
-                reason = ClientDrop.TX_TAGGED
-            elif self._tag and len(message.data) < ETHER_HDR_LEN:
-                reason = ClientDrop.TX_SHORT
-            else:
-                passed.append(insert_tag(message, self._tag) if self._tag else message)
-                continue
-            self.drop(reason, [message])
-            rejected += message.frames
-        return passed, rejected
-
-    # ------------------------------------------------------------------ receive
-
-    def receive(self, chain: Chain) -> None:
-        """Frames for this client, from the wire or as unicast from another client. They are not checked for their address (KRN-Q32)."""
-        frames, octets, odd = survey(chain)
-        self.stats.net_packets += frames
-        self.stats.net_bytes += octets
-        if self._filtered:
-            unicast = [message for message in chain if message.data[:1] and not message.data[0] & 1]
-            for callback in self._filtered:
-                callback.copy(unicast)
-        if odd or self._tag:
-            chain = self._accepted(chain)
-        if chain:
-            self._deliver(chain)
-
-    def receive_copy(self, message: Message, *, broadcast: bool, local: bool) -> None:
-        """A copy of a group frame."""
-        stats = self.stats
-        frames, octets = message.frames, message.bytes_on_wire
-        if local:
-            stats.local_packets += frames
-            stats.local_bytes += octets
-        else:
-            stats.net_packets += frames
-            stats.net_bytes += octets
-        if broadcast:
-            stats.brdcstrcv += frames
-            stats.brdcstrcvbytes += octets
-        else:
-            stats.multircv += frames
-            stats.multircvbytes += octets
-        chain = self._accepted([message])
-        if chain:
-            self._deliver(chain)
-
-    def _accepted(self, chain: Chain) -> Chain:
-        """What the client's VLAN id lets in, without the tag where the client has an id (KRN 6.6, 6.8)."""
-        passed: Chain = []
-        for message in chain:
-            data = message.data
-            if len(data) < ETHER_HDR_LEN or (is_tagged(data) and len(data) < VLAN_HDR_LEN):
-                reason = ClientDrop.RX_SHORT
-            elif is_tagged(data) and frame_vid(data) != self.vid:
-                reason = ClientDrop.RX_VLAN
-            else:
-                passed.append(strip_tag(message) if self._tag and is_tagged(data) else message)
-                continue
-            self.drop(reason, [message])
-            self.stats.rxsdrops += message.frames
-        return passed
-
-    def _unread(self, chain: Chain) -> None:
-        self.drop(ClientDrop.RX_UNREAD, chain)
-
-    def drop(self, reason: ClientDrop, chain: Chain) -> None:
-        """Count frames that go no further, by name."""
-        self.drops[reason] += survey(chain)[0]
-        self.mac.watch.tell(self.name, reason, chain)
-
-    # ------------------------------------------------------------------ inside
-
     def _check_unused(self, address: bytes, vid: int) -> None:
         for other in self.mac.active_clients:
             if other.address == address and other.vid == vid:
@@ -384,12 +224,23 @@ class MacClient:
 
     def _promisc_changed(self) -> None:
         self._filtered = [one for one in self._promisc if one.kind is PromiscType.FILTERED]
+        self._wire_up()
         self.mac.sniffers_changed()
+
+    def _wire_up(self) -> None:
+        """What received frames pass on their way to the consumer."""
+        limit = self._enforcement.receive if self._enforcement is not None else None
+        self._deliver = limit or self._consumer
+        self._observed = bool(self._filtered) or self._learn is not None
 
     @property
     def promisc_callbacks(self) -> list[PromiscCallback]:
         """The client's sniffers."""
         return self._promisc
+
+
+def _allow_nobody(_octets: int | None) -> None:
+    """There is no consumer that could be held up."""
 
 
 def _check_station(address: bytes) -> None:

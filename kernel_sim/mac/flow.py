@@ -18,6 +18,7 @@ from kernel_sim.sys.message import Buffer, Message
 
 if TYPE_CHECKING:
     from kernel_sim.mac.client import MacClient
+    from kernel_sim.mac.datapath import ClientDataPath
 
 
 class Slots:
@@ -77,7 +78,7 @@ class Group:
             self.members = members
             self.generation += 1
 
-    def send_copies(self, message: Message, sender: MacClient | None) -> bool:
+    def send_copies(self, message: Message, sender: ClientDataPath | None) -> bool:
         """Give every member but the sender its copy; False if the membership changed meanwhile, which ends it."""
         generation = self.generation
         for member in self.members:

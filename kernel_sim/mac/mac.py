@@ -12,18 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kernel_sim.ddi import LinkId, Random
-from kernel_sim.mac import stat
+from kernel_sim.ddi import Clock, LinkId, Random
+from kernel_sim.mac import resource, stat
 from kernel_sim.mac.client import DiagnosedError, MacClient
+from kernel_sim.mac.datapath import ClientDataPath
 from kernel_sim.mac.flow import FlowTable
 from kernel_sim.mac.promisc import PromiscCallback, PromiscFlag
 from kernel_sim.mac.provider import MacRegistration
 from kernel_sim.mac.stat import MacDrop, survey
 from kernel_sim.mac.watch import DropWatch
+from kernel_sim.sys.codec import MacResourceProps
 from kernel_sim.sys.dld import DatalinkClass, LinkState
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import ETHERADDRL
 from kernel_sim.sys.kstat import KstatEntry
+from kernel_sim.sys.mac_flow import MrpMask, TagMode
 from kernel_sim.sys.message import Chain
 from kernel_sim.sys.vnic import VnicDiag
 
@@ -49,6 +52,8 @@ class Mac:
         self.drops = dict.fromkeys(MacDrop, 0)
         self.promisc: list[PromiscCallback] = []
         self.zone: Callable[[], str] = str
+        self.resources = resource.DEFAULTS
+        self.tagmode = TagMode.VLANONLY
         self.watch = layer.watch
         self._layer = layer
         self._provider = registration.provider
@@ -114,8 +119,29 @@ class Mac:
 
     @property
     def mtu_default(self) -> int:
-        """The MTU it advertises as its default."""
-        return self.registration.mtu_default
+        """The MTU it advertises as its default; a VNIC, what the link below has at present."""
+        return self.registration.mtu_default if self.lower is None else self.lower.mac.mtu
+
+    @property
+    def speed(self) -> int:
+        """Bit/s, 0 unknown; of a VNIC that of the link below, or its bandwidth limit if that is less (KRN 6.13)."""
+        if self.lower is None:
+            return self.registration.speed
+        below, limit = self.lower.mac.speed, resource.bandwidth(self.resources)
+        return below if limit is None else min(below, limit)
+
+    def set_resources(self, wanted: MacResourceProps) -> None:
+        """Change the resource properties that `wanted.mask` names; a VNIC's client is held to them from the next frame on.
+
+        Errors: those of `resource.check`, and nothing has changed; ENOTSUP rings of a VNIC that uses the address of the link below.
+        """
+        rings = wanted.mask & (MrpMask.RX_RINGS | MrpMask.TX_RINGS)
+        if rings and self.lower is not None and self.lower.is_primary:
+            raise KernelError(Errno.ENOTSUP, "a VNIC with the address of the link below has no rings of its own")
+        resource.check(wanted)
+        self.resources = resource.merge(self.resources, wanted)
+        if self.lower is not None:
+            self.lower.set_resources(self.resources, self._layer.clock)
 
     def set_mtu(self, mtu: int) -> None:
         """Change the MTU (KRN 6.11, KRN-I31).
@@ -167,13 +193,13 @@ class Mac:
         else:
             self._drop(MacDrop.RX_NO_CLIENT, chain)
 
-    def to_wire(self, chain: Chain, sender: MacClient) -> None:
+    def to_wire(self, chain: Chain, sender: ClientDataPath) -> None:
         """Frames from a client to the provider, with copies for sniffers."""
         if self.promisc:
             self.copy_to_sniffers(chain, sender)
         self._provider_tx(chain)
 
-    def copy_to_sniffers(self, chain: Chain, sender: MacClient | None) -> None:
+    def copy_to_sniffers(self, chain: Chain, sender: ClientDataPath | None) -> None:
         """Offer frames to every promiscuous callback; `sender` is None for those from the wire."""
         for callback in self.promisc:
             callback.offer(chain, sender)
@@ -214,8 +240,10 @@ class Mac:
         drops = [*self.drops.items(), *self.registration.drop_counts()]
         promisc = bool(self.active_clients) or any(not one.flags & PromiscFlag.NO_PHYS for one in self.promisc)
         entries = [
-            stat.link_kstat(name, shown, self.link_state, self.zone()),
-            stat.mac_kstat(_DRIVERS[self.link_class], self.linkid, shown, self.link_state, promisc=promisc),
+            stat.link_kstat(name, shown, self.link_state, self.zone(), speed=self.speed),
+            stat.mac_kstat(
+                _DRIVERS[self.link_class], self.linkid, shown, self.link_state, promisc=promisc, speed=self.speed
+            ),
         ]
         if client is not None:
             entries += stat.client_kstats(name, client.stats)
@@ -252,10 +280,11 @@ class Mac:
 
 
 class MacLayer:
-    """All MACs of a kernel. `watch` is told of the frames they lose."""
+    """All MACs of a kernel. `clock` measures bandwidth and leases, `watch` is told of the frames they lose."""
 
-    def __init__(self, random: Random, watch: DropWatch | None = None) -> None:
+    def __init__(self, random: Random, clock: Clock, watch: DropWatch | None = None) -> None:
         self.watch = watch or DropWatch()
+        self.clock = clock
         self._random = random
         self._macs: dict[LinkId, Mac] = {}
 

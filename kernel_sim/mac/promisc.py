@@ -25,6 +25,7 @@ from kernel_sim.sys.message import Buffer, Chain, Message
 
 if TYPE_CHECKING:
     from kernel_sim.mac.client import MacClient
+    from kernel_sim.mac.datapath import ClientDataPath
 
 
 class PromiscType(enum.Enum):
@@ -68,7 +69,7 @@ class PromiscCallback:
         self.flags = flags
         self._callback = callback
 
-    def offer(self, chain: Chain, sender: MacClient | None) -> None:
+    def offer(self, chain: Chain, sender: ClientDataPath | None) -> None:
         """Frames pass the MAC; `sender` is None for those from the wire."""
         if sender is self.client:
             if not self.flags & PromiscFlag.NO_TX_LOOP:

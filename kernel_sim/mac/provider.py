@@ -39,7 +39,7 @@ class MacRegistration:
 
     `max_sdu` is its first MTU, `mtu_default` the one it advertises as default, `mtu_min`..`mtu_max` what it may be set to, all in
     bytes of payload. `margin` is what fits beyond the MTU (4: a VLAN tag). `address` is 6 bytes, zeros for a MAC without one. `anchor`
-    marks an etherstub. `drop_counts` are the driver's own named drops, shown with those of the mac layer.
+    marks an etherstub. `speed` is in bit/s, 0 unknown. `drop_counts` are the driver's own named drops, shown with those of the mac layer.
     """
 
     linkid: LinkId
@@ -54,4 +54,5 @@ class MacRegistration:
     address: bytes = ZERO_MAC
     anchor: bool = False
     link_state: LinkState = LinkState.UNKNOWN
+    speed: int = 0
     drop_counts: DropCounts = tuple

@@ -38,6 +38,8 @@ class ClientDrop(enum.StrEnum):
     """Frames lost in the transmit or receive stage of one client."""
 
     TX_CLOSED = "tx_client_closed"
+    TX_PROTECT_UNPARSED = "tx_protect_unparsed"
+    """Link protection is on and the Ethernet header is cut short or has the CFI bit set (KRN 6.14)."""
     TX_TAGGED = "tx_vlan_tagged"
     """An ordinary client may not send tagged frames (KRN 6.8)."""
     TX_SHORT = "tx_short_for_tag"
@@ -46,10 +48,14 @@ class ClientDrop(enum.StrEnum):
     """A local frame with a header and nothing behind it (KRN 6.10)."""
     TX_FANOUT = "tx_fanout_abandoned"
     """The group changed while copies were handed out; the frame did not go to the wire (KRN 6.7)."""
+    TX_OVER_MAXBW = "tx_over_maxbw"
+    """Sent under a bandwidth limit of 0; any other limit holds the consumer up instead."""
     RX_SHORT = "rx_short"
     """Less than an Ethernet header, or a tag that is cut short."""
     RX_VLAN = "rx_foreign_vlan"
     """Tagged with an id that is not the client's."""
+    RX_OVER_MAXBW = "rx_over_maxbw"
+    """Over the bandwidth limit, and too many wait already."""
     RX_UNREAD = "rx_no_consumer"
     """Nobody has opened the link."""
     RX_UNDELIVERED = "rx_consumer_full"
@@ -69,6 +75,9 @@ class ClientStats:
     obytes: int = 0
     oerrors: int = 0
     txerrors: int = 0
+    blockcnt: int = 0
+    unblockcnt: int = 0
+    txsdrops: int = 0
     multircv: int = 0
     multircvbytes: int = 0
     brdcstrcv: int = 0
@@ -187,15 +196,18 @@ _MISC_PAST: Final = (
 """Totals of lanes that no longer exist; the one lane of a client lives as long as the client."""
 
 
-def link_kstat(name: str, stats: ClientStats | None, state: LinkState, zone: str) -> KstatEntry:
-    """`link:0:NAME`: the statistics of a link. `stats` is None for an overlay or etherstub, whose counters stay 0 (KRN-Q25)."""
+def link_kstat(name: str, stats: ClientStats | None, state: LinkState, zone: str, *, speed: int = 0) -> KstatEntry:
+    """`link:0:NAME`: the statistics of a link. `stats` is None for an overlay or etherstub, whose counters stay 0 (KRN-Q25).
+
+    `speed` in bit/s.
+    """
     return KstatEntry(
         LINK_MODULE,
         0,
         name,
         NET_CLASS,
         (
-            KstatNamed.u64("ifspeed", 0),
+            KstatNamed.u64("ifspeed", speed),
             *_generic(stats),
             KstatNamed.u32("link_state", state),
             KstatNamed.u32("link_duplex", 0),
@@ -205,7 +217,9 @@ def link_kstat(name: str, stats: ClientStats | None, state: LinkState, zone: str
     )
 
 
-def mac_kstat(driver: str, instance: int, stats: ClientStats | None, state: LinkState, *, promisc: bool) -> KstatEntry:
+def mac_kstat(
+    driver: str, instance: int, stats: ClientStats | None, state: LinkState, *, promisc: bool, speed: int = 0
+) -> KstatEntry:
     """`DRIVER:INSTANCE:mac`: the statistics that a driver gives for its MAC."""
     return KstatEntry(
         driver,
@@ -216,7 +230,7 @@ def mac_kstat(driver: str, instance: int, stats: ClientStats | None, state: Link
             KstatNamed.u32("link_state", state),
             KstatNamed.u32("link_up", state is LinkState.UP),
             KstatNamed.u32("promisc", promisc),
-            KstatNamed.u64("ifspeed", 0),
+            KstatNamed.u64("ifspeed", speed),
             *_generic(stats),
             *(KstatNamed.u32(each, 0) for each in (*_MAC_EXTRA_32, *_ETHER_32)),
         ),
@@ -238,9 +252,9 @@ def client_kstats(name: str, stats: ClientStats) -> list[KstatEntry]:
         "obytes": stats.obytes,
         "opackets": stats.opackets,
         "oerrors": stats.oerrors,
-        "blockcnt": 0,
-        "unblockcnt": 0,
-        "txsdrops": 0,
+        "blockcnt": stats.blockcnt,
+        "unblockcnt": stats.unblockcnt,
+        "txsdrops": stats.txsdrops,
     }
     misc = {each: getattr(stats, each) for each in _MISC} | dict.fromkeys(_MISC_PAST, 0)
     return [

@@ -15,6 +15,9 @@ class WrappedPort:
     def deliver(self, chain: Chain) -> int:
         return self._inner.deliver(chain)
 
+    def allow(self, octets: int | None) -> None:
+        self._inner.allow(octets)
+
     def set_mtu(self, mtu: int) -> None:
         self._inner.set_mtu(mtu)
 

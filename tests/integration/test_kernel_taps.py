@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from pyroute2 import IPRoute
 
+from etherspan.netns import set_sysctl
+from etherspan.testing.frames import BROADCAST
 from kernel_sim.ddi import LinkId, PortSpec
 from kernel_sim.io import tun
 from kernel_sim.io.loop import Loop
@@ -185,6 +188,18 @@ def test_a_rename_of_the_link_renames_the_tap(host: Host, before: str, after: st
     assert link(host.namespace, after)["ADDRESS"] == "02:00:00:00:00:01"
     with pytest.raises(Exception, match=r"No such device|empty"):
         link(host.namespace, before)
+
+
+@pytest.mark.parametrize("name", ["vnic0", LONG])
+def test_a_tap_that_is_up_keeps_its_name(host: Host, name: str) -> None:
+    def body() -> None:
+        port = host.open(name)
+        with IPRoute() as ip:
+            ip.link("set", index=socket.if_nametoindex(name if name == "vnic0" else "es7"), state="up")
+        assert refused(lambda: port.set_name("web0")) is Errno.EBUSY
+
+    inside(host, body)
+    assert link(host.namespace, name)["up"]
 
 
 # ---------------------------------------------------------------------- zones
@@ -376,3 +391,72 @@ def test_a_kind_of_run_the_machine_does_not_know_is_cut(host: Host, monkeypatch:
             if frame[12:14] == b"\x08\x00" and frame[36:38] == b"\x1b\x58":
                 sizes.append(len(frame))
     assert sizes == [1042, 1042, 542]
+
+
+# ---------------------------------------------------------------------- how much the consumer may send
+
+
+def experimental(host: Host) -> list[int]:
+    """The serial numbers of the frames that came from a consumer's `send_experimental`."""
+    return [message.data[14] for message in host.sent if bytes(message.data[12:14]) == b"\x88\xb5"]
+
+
+def send_experimental(host: Host, serials: range, size: int = 1000) -> None:
+    with host.namespace.packets("vnic0") as consumer:
+        for serial in serials:
+            consumer.send(BROADCAST + MAC + b"\x88\xb5" + bytes([serial]) + bytes(size - 15))
+
+
+@pytest.fixture
+def quiet(host: Host) -> TapPort:
+    """A TAP that is up, where nothing but a test sends."""
+    port = inside(host, host.open)
+    host.namespace.run(lambda: set_sysctl("net/ipv6/conf/vnic0/disable_ipv6", "1"))
+    host.namespace.address("vnic0")
+    return port  # type: ignore[no-any-return]
+
+
+def test_a_consumer_that_may_send_nothing_is_not_read_and_costs_no_time(host: Host, quiet: TapPort) -> None:
+    quiet.allow(0)
+    send_experimental(host, range(5))
+    rounds = time.process_time()
+    inside(host, lambda: host.loop.run_once(0.2))
+    assert time.process_time() - rounds < 0.1
+    assert experimental(host) == []
+    quiet.allow(None)
+    inside(host, lambda: host.turn(lambda: experimental(host) == [0, 1, 2, 3, 4]))
+
+
+def test_a_consumer_is_not_read_for_more_than_it_may_send(
+    host: Host, quiet: TapPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def transmit(chain: Chain) -> None:
+        batches.append(len(chain))
+        host.transmit(chain)
+        quiet.allow(2500 if len(batches) < 2 else None)
+
+    monkeypatch.setattr(quiet, "_transmit", transmit)
+    quiet.allow(1)
+    send_experimental(host, range(10))
+    inside(host, lambda: host.turn(lambda: len(experimental(host)) == 10))
+    assert batches == [1, 3, 6]
+    assert experimental(host) == list(range(10))
+
+
+def test_a_held_up_tap_that_is_lost_comes_back_held_up(host: Host, make_namespace: Callable[[], Any]) -> None:
+    web = make_namespace()
+    host.add_zone("web", web)
+    with open_port(host, "web") as port:
+        port.allow(0)
+        web.close()
+        inside(host, lambda: host.turn(lambda: port.zone == ""))
+        host.namespace.run(lambda: set_sysctl("net/ipv6/conf/vnic0/disable_ipv6", "1"))
+        inside(host, lambda: port.set_link(True))
+        host.namespace.address("vnic0")
+        send_experimental(host, range(2))
+        inside(host, lambda: host.loop.run_once(0.05))
+        assert experimental(host) == []
+        port.allow(None)
+        inside(host, lambda: host.turn(lambda: experimental(host) == [0, 1]))

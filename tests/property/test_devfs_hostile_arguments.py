@@ -26,7 +26,7 @@ COMMANDS = {
         0xFFFFFFFF,
     ],
     "overlay": [value for name, value in vars(overlay_target).items() if name.startswith("OVERLAY_TARG_")],
-    "kstat": [kstat.KSTAT_IOC_CHAIN, kstat.KSTAT_IOC_READ],
+    "kstat": [kstat.KSTAT_IOC_CHAIN, kstat.KSTAT_IOC_READ, kstat.KSTAT_IOC_WALK],
 }
 ROOT = Credentials(0, privileged=True)
 LISTEN_IP = 4

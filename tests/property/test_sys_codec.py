@@ -43,7 +43,7 @@ RANGE = st.one_of(
 )
 NAME = st.builds(codec.EsNameSet, U32, U32, U32, texts(32), texts(64))
 PHYS = st.builds(codec.EsPhysEntry, U32, texts(32), MAC, U32, st.booleans(), U32, U8)
-HEADER = st.builds(codec.KstatHeader, texts(32), I32, texts(32), texts(32))
+HEADER = st.builds(codec.KstatHeader, texts(32), I32, texts(32), texts(32), U64)
 NUMBERS = {
     KstatData.INT32: I32,
     KstatData.UINT32: U32,
@@ -267,16 +267,17 @@ def test_a_possible_values_descriptor_agrees_with_its_declaration(value: codec.P
     assert LAYOUTS["PropRange"].build(LAYOUTS["PropRange"].parse(declared)) == declared
 
 
-@given(HEADER, tuples(STAT))
+@given(HEADER, tuples(STAT), U64)
 def test_a_set_of_statistics_agrees_with_its_declaration(
-    header: codec.KstatHeader, stats: tuple[KstatNamed, ...]
+    header: codec.KstatHeader, stats: tuple[KstatNamed, ...], snaptime: int
 ) -> None:
-    value = codec.KstatEntry(header.module, header.instance, header.name, header.klass, stats)
+    value = codec.KstatEntry(header.module, header.instance, header.name, header.klass, stats, header.crtime, snaptime)
     found = LAYOUTS["KstatEntry"].parse(value.pack())
     assert [record.name.rstrip(b"\0").decode() for record in found.stats] == [stat.name for stat in stats]
     assert [record.type for record in found.stats] == [stat.type for stat in stats]
     strings = [stat.value.encode() for stat in stats if stat.type is KstatData.STRING]
     assert found.texts == b"".join(text + b"\0" for text in strings)
+    assert (found.crtime, found.snaptime) == (header.crtime, snaptime)
     for record, stat in zip(found.stats, stats, strict=True):
         if isinstance(stat.value, int):
             assert int.from_bytes(record.value[:8], sys.byteorder, signed=stat.value < 0) % 2**32 == stat.value % 2**32

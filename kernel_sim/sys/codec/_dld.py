@@ -73,6 +73,10 @@ _NUMBERS = {
     MacProp.STATUS: struct.Struct("=i"),  # LinkState
     MacProp.MTU: struct.Struct("=I"),  # bytes of payload
     MacProp.TAGMODE: struct.Struct("=I"),  # TagMode
+    MacProp.MAX_TX_RINGS_AVAIL: struct.Struct("=I"),
+    MacProp.MAX_RX_RINGS_AVAIL: struct.Struct("=I"),
+    MacProp.MAX_RXHWCLNT_AVAIL: struct.Struct("=I"),
+    MacProp.MAX_TXHWCLNT_AVAIL: struct.Struct("=I"),
     MacProp.VN_PROMISC_FILTERED: struct.Struct("=I"),  # 0 or 1
 }
 _ADDRESSES = struct.Struct(f"=I{MPT_MAXMACADDR * ETHERADDRL}s")
@@ -81,8 +85,9 @@ _ADDRESSES = struct.Struct(f"=I{MPT_MAXMACADDR * ETHERADDRL}s")
 def macprop_value(num: MacProp, value: PropValue) -> bytes:
     """A link property's value.
 
-    DUPLEX u32, SPEED u64 bit/s, STATUS i32, MTU u32, TAGMODE u32, VN_PROMISC_FILTERED u32; ZONE a NUL-terminated name ("" the global
-    zone); RESOURCE and RESOURCE_EFF `MacResourceProps`; SECONDARY_ADDRS a tuple of 6-byte addresses: their count u32, room for 32.
+    DUPLEX u32, SPEED u64 bit/s, STATUS i32, MTU u32, TAGMODE u32, MAX_…_AVAIL u32, VN_PROMISC_FILTERED u32; ZONE a NUL-terminated
+    name ("" the global zone); RESOURCE and RESOURCE_EFF `MacResourceProps`; SECONDARY_ADDRS a tuple of 6-byte addresses: their count
+    u32, room for 32.
 
     Errors: EINVAL for a value that the layout cannot hold, ENOTSUP for a property without a known layout.
     """

@@ -27,7 +27,9 @@ _PHYS = Struct(
     "duplex" / Int8un,
     "name" / Bytes(32),
 )
-_HEADER = Struct("module" / Bytes(32), "instance" / Int32sn, "name" / Bytes(32), "klass" / Bytes(32))
+_HEADER = Struct(
+    "module" / Bytes(32), "instance" / Int32sn, "name" / Bytes(32), "klass" / Bytes(32), Padding(4), "crtime" / Int64un
+)
 _NAMED = Struct("name" / Bytes(32), "type" / Int32un, "value" / Bytes(16))
 
 LAYOUTS = {
@@ -61,7 +63,11 @@ LAYOUTS = {
         "instance" / Int32sn,
         "name" / Bytes(32),
         "klass" / Bytes(32),
+        Padding(4),
+        "crtime" / Int64un,
+        "snaptime" / Int64un,
         "count" / Int32un,
+        Padding(4),
         "stats" / Array(this.count, _NAMED),
         "texts" / GreedyBytes,
     ),

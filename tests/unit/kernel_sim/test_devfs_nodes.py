@@ -15,9 +15,9 @@ from kernel_sim.io.loop import Loop
 from kernel_sim.kernel import Kernel
 from kernel_sim.overlay.plugins.vxlan import PLUGIN
 from kernel_sim.sys import dld, es, overlay, overlay_target
-from kernel_sim.sys.codec import EsNameSet, KstatChain, KstatEntry, OverlayCreate, OverlayNprops
+from kernel_sim.sys.codec import EsNameSet, KstatChain, KstatEntry, OverlayCreate, OverlayLink, OverlayNprops
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.kstat import KSTAT_IOC_CHAIN, KSTAT_IOC_READ
+from kernel_sim.sys.kstat import KSTAT_IOC_CHAIN, KSTAT_IOC_READ, KSTAT_IOC_WALK, unpack_entries
 
 
 @pytest.fixture
@@ -103,6 +103,36 @@ def test_statistics_are_listed_in_pages_and_read_by_name(system: LocalSystem) ->
             found = KstatEntry.unpack(node.ioctl(KSTAT_IOC_READ, KstatEntry(*_name(header)).pack()))
             assert found.header == header
             assert found.stats
+
+
+def test_a_walk_gives_every_set_with_its_times_and_then_begins_again(system: LocalSystem) -> None:
+    with Device.open(system, paths.DLD) as node:
+        for linkid in range(1, 12):  # more than one answer holds
+            node.ioctl(es.ES_NAME_SET, EsNameSet(linkid, dld.DatalinkClass.OVERLAY, 1, f"demo{linkid}").pack())
+            node.ioctl(overlay.OVERLAY_IOC_CREATE, OverlayCreate(linkid, linkid, "vxlan").pack())
+    with Device.open(system, paths.KSTAT, framing.FREAD) as node:
+        headers = KstatChain.unpack(node.ioctl(KSTAT_IOC_CHAIN, KstatChain().pack())).headers
+        for _ in range(2):
+            answers = list(iter(lambda: node.ioctl(KSTAT_IOC_WALK), b""))
+            assert len(answers) > 1
+            found = [entry for answer in answers for entry in unpack_entries(answer)]
+            assert tuple(entry.header for entry in found) == headers
+            assert all(0 < entry.crtime <= entry.snaptime for entry in found)
+        created = [one.crtime for one in headers if one.module == "link"]
+        assert created == sorted(set(created))
+
+
+def test_a_walk_leaves_out_links_that_go_meanwhile(system: LocalSystem) -> None:
+    with Device.open(system, paths.DLD) as control, Device.open(system, paths.KSTAT, framing.FREAD) as node:
+        for linkid in range(1, 30):
+            control.ioctl(es.ES_NAME_SET, EsNameSet(linkid, dld.DatalinkClass.OVERLAY, 1, f"demo{linkid}").pack())
+            control.ioctl(overlay.OVERLAY_IOC_CREATE, OverlayCreate(linkid, linkid, "vxlan").pack())
+        begun = unpack_entries(node.ioctl(KSTAT_IOC_WALK))
+        control.ioctl(overlay.OVERLAY_IOC_DELETE, OverlayLink(29).pack())
+        rest = [entry for answer in iter(lambda: node.ioctl(KSTAT_IOC_WALK), b"") for entry in unpack_entries(answer)]
+        names = {entry.name for entry in (*begun, *rest)}
+        assert "demo28" in names
+        assert "demo29" not in names
 
 
 def _name(header: object) -> tuple[str, int, str]:

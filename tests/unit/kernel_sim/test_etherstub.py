@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etherspan.testing.memory import MemoryRandom
+from etherspan.testing.memory import MemoryClock, MemoryRandom
 from etherspan.testing.switch import Station
 from kernel_sim.ddi import LinkId
 from kernel_sim.etherstub import registration
@@ -18,7 +18,7 @@ B = bytes.fromhex("02082000000b")
 
 @pytest.fixture
 def stub() -> Mac:
-    return MacLayer(MemoryRandom()).register(registration(LinkId(3)))
+    return MacLayer(MemoryRandom(), MemoryClock()).register(registration(LinkId(3)))
 
 
 def attach(stub: Mac, address: bytes) -> Station:

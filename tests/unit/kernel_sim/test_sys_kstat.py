@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.kstat import KstatChain, KstatData, KstatEntry, KstatHeader, KstatNamed
+from kernel_sim.sys.kstat import (
+    KstatChain,
+    KstatData,
+    KstatEntry,
+    KstatHeader,
+    KstatNamed,
+    pack_entries,
+    unpack_entries,
+)
 
 LINK = KstatEntry(
     "link",
@@ -63,7 +71,7 @@ def test_a_set_that_is_cut_short_is_a_bad_address(cut: int) -> None:
 
 def test_an_unknown_type_is_invalid() -> None:
     raw = bytearray(KstatEntry("m", 0, "n", "c", (KstatNamed.u32("a", 1),)).pack())
-    raw[104 + 32] = 5
+    raw[KstatEntry.SIZE + 32] = 5
     with pytest.raises(KernelError, match="unknown type 5"):
         KstatEntry.unpack(raw)
 
@@ -72,3 +80,18 @@ def test_a_page_of_the_chain_says_how_many_sets_there_are() -> None:
     page = KstatChain(200, 7, 450, (KstatHeader("link", 0, "vnic0", "net"),))
     assert KstatChain.unpack(page.pack()) == page
     assert KstatChain.unpack(KstatChain(200).pack()) == KstatChain(200)
+
+
+def test_sets_follow_each_other_and_the_unwanted_are_passed_over() -> None:
+    other = KstatEntry("m", 1, "n", "c", (KstatNamed.u32("a", 1),), 5, 7)
+    raw = pack_entries([LINK.pack(), other.pack()])
+    assert unpack_entries(raw) == [LINK, other]
+    assert unpack_entries(raw, lambda header: header.module == "m") == [other]
+    assert unpack_entries(b"") == []
+
+
+@pytest.mark.parametrize("cut", [1, KstatEntry.SIZE])
+def test_sets_that_are_cut_short_are_a_bad_address(cut: int) -> None:
+    with pytest.raises(KernelError) as caught:
+        unpack_entries(pack_entries([LINK.pack()])[:-cut])
+    assert caught.value.errno is Errno.EFAULT

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from etherspan.testing.frames import BROADCAST
-from etherspan.testing.memory import MemoryPort, MemoryPorts, MemoryRandom
+from etherspan.testing.memory import MemoryClock, MemoryPort, MemoryPorts, MemoryRandom
 from etherspan.testing.switch import Wire
 from kernel_sim import etherstub
 from kernel_sim.ddi import LinkId
@@ -40,7 +40,7 @@ class World:
             self.links.set_name(linkid, CLASSES.get(linkid, DatalinkClass.VNIC), 1, name)
         self.ports = MemoryPorts()
         self.ports.zones.append("web")
-        self.layer = MacLayer(MemoryRandom())
+        self.layer = MacLayer(MemoryRandom(), MemoryClock())
         self.control = VnicControl(self.layer, self.links, self.ports, etherstub.registration)
         self.wire = Wire()
         self.lower: Mac = self.layer.register(

@@ -1,0 +1,1 @@
+"""Link protection. Pure."""
