@@ -1,8 +1,8 @@
 """The `dladm` command: dispatch, the device it opens first, and what click adds to the original (DLM 1.1).
 
-click declares the subcommands and their options (`table.py` is the truth; click's objects are made from it), dispatches, and
-completes words for the shell. It parses nothing outside completion: `parse_args` leaves the words alone, and each subcommand walks
-through its options with `Call.options`, so that checks run from left to right as in the original.
+click has the subcommands (`table.py` is the truth; click's objects are made from it), dispatches, and talks to the shells that want
+completions. It parses nothing: `parse_args` leaves the words alone, and each subcommand walks through its options with
+`Call.options`, so that checks run from left to right as in the original.
 
 `--help` is an addition of this project, after the command or after a subcommand.
 """
@@ -22,7 +22,7 @@ import click
 
 from dladm.cli.call import Call, Handler
 from dladm.cli.messages import Exit, Terminal
-from dladm.cli.table import BY_NAME, NOT_HERE, ROWS, Row, usage_text
+from dladm.cli.table import BY_NAME, OUTSIDE, ROWS, Row, usage_text
 from dladm.libdladm.handle import Dladm
 from dladm.libdladm.status import DladmError, Status
 from kernel_sim.dev.client import LocalSystem, System
@@ -52,14 +52,7 @@ class Subcommand(click.Command):
         super().__init__(row.name, hidden=not row.usage, add_help_option=False)
         self.row = row
 
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from dladm.cli.complete import parameters
-
-        return parameters(self.row, ctx.obj.open_handle)
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
         ctx.args = args
         return args
 
@@ -72,7 +65,7 @@ class Subcommand(click.Command):
         module, _, function = self.row.handler.partition(":")
         handler: Handler = getattr(importlib.import_module(f"dladm.cli.{module}"), function)
         if not self.row.needs_host:
-            return handler(Call(self.row, words, session.terminal, session.open_handle()))
+            return _run(handler, Call(self.row, words, session.terminal, session.open_handle()))
         with session.open_handle() as handle:
             try:
                 handle.open_dld()
@@ -83,9 +76,15 @@ class Subcommand(click.Command):
                     session.terminal.complain(f"{program}: {session.no_host_hint}")
                 raise Exit(1) from error
             try:
-                return handler(Call(self.row, words, session.terminal, handle))
+                return _run(handler, Call(self.row, words, session.terminal, handle))
             except KernelError as error:
                 session.terminal.die(str(error))
+
+
+def _run(handler: Handler, call: Call) -> int:
+    status = handler(call)
+    call.print_documents()
+    return status
 
 
 class DladmGroup(click.Group):
@@ -99,8 +98,6 @@ class DladmGroup(click.Group):
         return Subcommand(row) if row else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
         ctx.args = args
         return args
 
@@ -110,10 +107,9 @@ class DladmGroup(click.Group):
         if name == HELP:
             terminal.write([usage_text()])
             return 0
-        if name in NOT_HERE:
-            terminal.die(
-                f"subcommand '{name}' is not part of this release; '{terminal.program} help' lists those that are"
-            )
+        if name in OUTSIDE:
+            what = f"subcommand '{name}' is not part of etherspan, which has no {OUTSIDE[name]}"
+            terminal.die(f"{what}; '{terminal.program} help' lists what it has")
         command = self.get_command(ctx, name)
         if command is None:
             terminal.complain(f"{terminal.program}: unknown subcommand '{name}'")
@@ -144,9 +140,9 @@ def run(words: Sequence[str], session: Session) -> int:
     program = session.terminal.program
     completing = os.environ.get(COMPLETE_VARIABLE)
     if completing:
-        from click.shell_completion import shell_complete
+        from dladm.cli.shells import answer
 
-        return shell_complete(group, {"obj": session}, program, COMPLETE_VARIABLE, completing)
+        return answer(group, session, program, COMPLETE_VARIABLE, completing)
     try:
         with group.make_context(program, list(words), obj=session) as ctx:
             status = group.invoke(ctx)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dladm.cli.call import Call
-from dladm.cli.common import PropertyList, find_link, formatter, number, too_long
+from dladm.cli.common import PropertyList, Records, find_link, formatter, number, too_long
 from dladm.libdladm import linkname, overlay, overlay_prop
 from dladm.libdladm.overlay_prop import PropertyView
 from dladm.libdladm.status import DladmError
@@ -157,6 +157,9 @@ class _PropertyRow:
     link: str
     prop: PropertyView
 
+    def required(self) -> bool:
+        return bool(self.prop.perm & PropPerm.REQ)
+
     def text(self, raw: bytes) -> str:
         """A value or default as it is shown."""
         if not raw:
@@ -167,23 +170,35 @@ class _PropertyRow:
         shown = overlay_prop.decode(self.prop.type, raw)
         return UNKNOWN if shown is None else shown
 
+    def typed(self, raw: bytes) -> str | int | None:
+        """The same for JSON: numbers as numbers, None for nothing and for what is not understood."""
+        text = self.text(raw)
+        if text in {UNDEFINED, UNKNOWN}:
+            return None
+        return int(text) if self.prop.type in _NUMBERS else text
 
+
+_NUMBERS: Final = frozenset({PropType.INT, PropType.UINT})
 _PERMS: Final = {PropPerm.RW: "rw", PropPerm.READ: "r-"}
 
 
-def _possible(values: PropRange) -> str:
-    texts = [str(low) if low == high else f"{low}-{high}" for low, high in values.ranges]
-    return ",".join([*texts, *values.strings]) or UNDEFINED
+def _possible(values: PropRange) -> list[str]:
+    return [str(low) if low == high else f"{low}-{high}" for low, high in values.ranges] + list(values.strings)
 
 
 _PROPERTY_COLUMNS: Final[tuple[Column[_PropertyRow], ...]] = (
     Column("LINK", 19, lambda row: row.link),
     Column("PROPERTY", 19, lambda row: row.prop.name),
     Column("PERM", 5, lambda row: _PERMS.get(row.prop.perm & PropPerm.RW, UNDEFINED)),
-    Column("REQ", 4, lambda row: "y" if row.prop.perm & PropPerm.REQ else "-"),
-    Column("VALUE", 11, lambda row: row.text(row.prop.value)),
-    Column("DEFAULT", 10, lambda row: row.text(row.prop.default)),
-    Column("POSSIBLE", 10, lambda row: _possible(row.prop.possible)),
+    Column("REQ", 4, lambda row: "y" if row.required() else "-", lambda row: row.required()),
+    Column("VALUE", 11, lambda row: row.text(row.prop.value), lambda row: row.typed(row.prop.value)),
+    Column("DEFAULT", 10, lambda row: row.text(row.prop.default), lambda row: row.typed(row.prop.default)),
+    Column(
+        "POSSIBLE",
+        10,
+        lambda row: ",".join(_possible(row.prop.possible)) or UNDEFINED,
+        lambda row: _possible(row.prop.possible),
+    ),
 )
 
 
@@ -204,12 +219,18 @@ _HealthRow = tuple[str, overlay.Health]
 _HEALTH_COLUMNS: Final[tuple[Column[_HealthRow], ...]] = (
     Column("LINK", 20, lambda row: row[0]),
     Column("STATUS", 8, lambda row: "DEGRADED" if row[1].degraded else "ONLINE"),
-    Column("DETAILS", 52, lambda row: row[1].message if row[1].degraded else "-"),  # DLM-Q24
+    Column(
+        "DETAILS",
+        52,
+        lambda row: row[1].message if row[1].degraded else "-",  # DLM-Q24
+        lambda row: row[1].message if row[1].degraded else None,
+    ),
 )
+_HEALTH: Final = Records("show-overlay-fma", "overlays")
 
 
 def _show_health(call: Call, fields: str | None, *, parsable: bool) -> Show:
-    lines = formatter(call, _HEALTH_COLUMNS, fields, parsable=parsable, wrap=True)
+    lines = formatter(call, _HEALTH_COLUMNS, fields, parsable=parsable, wrap=True, records=_HEALTH)
 
     def show(link: LinkInfo) -> int:
         if link.link_class != DatalinkClass.OVERLAY:
@@ -230,12 +251,13 @@ _TARGET_COLUMNS: Final[tuple[Column[_TargetRow], ...]] = (
     Column("TARGET", 18, lambda row: EVERY_MAC if row[1].mac is None else format_mac(row[1].mac)),
     Column("DESTINATION", 42, lambda row: row[1].destination),
 )
+_TARGETS: Final = Records("show-overlay-targets", "targets")
 
 
 def _show_targets(call: Call, fields: str | None, *, parsable: bool) -> Show:
     from dladm.libdladm import overlay_target  # start-up time: the other forms need none of it
 
-    lines = formatter(call, _TARGET_COLUMNS, fields, parsable=parsable, wrap=True)
+    lines = formatter(call, _TARGET_COLUMNS, fields, parsable=parsable, wrap=True, records=_TARGETS)
 
     def show(link: LinkInfo) -> int:
         if not _is_overlay(call, link):

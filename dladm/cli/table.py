@@ -19,7 +19,8 @@ class Row:
 
     `handler` is `module:function` below `dladm.cli`. `usage` is empty for a hidden one. `links` is the mask of link classes that its
     operand may be, for completion. `quiet_getopt`: its option string lacks the leading colon, so that a missing argument counts as
-    an unknown option (DLM 5.4). `needs_host`: /dev/dld is opened first.
+    an unknown option (DLM 5.4). `needs_host`: /dev/dld is opened first. `records` is what `--json` calls the records of a show command, and
+    `parsable` the letter of its switch to parsable output.
     """
 
     name: str
@@ -29,26 +30,42 @@ class Row:
     links: int = 0
     quiet_getopt: bool = False
     needs_host: bool = True
+    records: str = ""
+    parsable: str = "p"
 
 
 _TEMPORARY = Declared("t", long=("temporary",), help="not beyond a reboot of the host")
 _ROOT_DIR = Declared("R", argument=True, long=("root-dir",), help="note the command for the host below this directory")
 _OUTPUT = Declared("o", argument=True, long=("output",), help="columns to print, or all")
-_PARSABLE = ("parsable", "parseable")
+_PARSABLE_NAMES: Final = ("parsable", "parseable")
+"""Two of them: `--pars` is ambiguous (DLM 1.3)."""
+ZONE: Final = Declared("z", argument=True, help="only links of this zone; global is the host itself")
+"""SmartOS's, on the commands that have it there; not in the usage text."""
+JSON: Final = Declared("json", long=("json",), help="one JSON object, see docs/json-output.md")
+"""This project's, on every show command; not in the usage text."""
 _PERSISTENT = Declared("P", long=("persistent",), help="the stored configuration")
 
-_SHOW_LINK = (
-    Declared("p", long=_PARSABLE, help="one line a link, fields joined by colons"),
-    _PERSISTENT,
-    Declared("s", long=("statistics",), help="statistics"),
-    Declared("i", argument=True, long=("interval",), help="seconds between statistics"),
+_STATISTICS = Declared("s", long=("statistics",), help="statistics")
+_INTERVAL = Declared("i", argument=True, long=("interval",), help="seconds between statistics")
+_PARSABLE = Declared("p", long=_PARSABLE_NAMES, help="one line a record, fields joined by colons")
+
+_SHOW_LINK = (_PARSABLE, _PERSISTENT, _STATISTICS, _INTERVAL, _OUTPUT, ZONE, JSON)
+_SHOW_ETHERSTUB = (
+    Declared("p", help=_PARSABLE.help),
+    Declared("P", help=_PERSISTENT.help),
+    Declared("s", help=_STATISTICS.help),
+    Declared("i", argument=True, help=_INTERVAL.help),
     _OUTPUT,
+    Declared("l", argument=True, long=("link",), help="only those over this link"),
+    JSON,
 )
-_SHOW_VNIC = (*_SHOW_LINK, Declared("l", argument=True, long=("link",), help="only those over this link"))
+"""Without most of the long names that show-link has."""
+_SHOW_VNIC = (*_SHOW_ETHERSTUB, ZONE)
 _SET_LINKPROP = (
     _TEMPORARY,
     _ROOT_DIR,
     Declared("p", argument=True, long=("prop",), help="prop=value[,value…][,prop=…]"),
+    ZONE,
 )
 _CREATE_VNIC = (
     _TEMPORARY,
@@ -69,12 +86,21 @@ _CREATE_VNIC = (
 )
 
 ROWS: Final = (
+    Row("help", "main:show_help", needs_host=False),
+    Row(
+        "rename-link",
+        "rename:rename_link",
+        "    rename-link      <oldlink> <newlink>",
+        (_ROOT_DIR, ZONE),
+        DATALINK_CLASS_ALL,
+    ),
     Row(
         "show-link",
         "link:show_link",
         "    show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]\n",
         _SHOW_LINK,
         DATALINK_CLASS_ALL,
+        records="links",
     ),
     Row(
         "set-linkprop",
@@ -92,16 +118,42 @@ ROWS: Final = (
     ),
     Row(
         "show-linkprop",
-        "linkprop:show_linkprop",
+        "linkprop_show:show_linkprop",
         "    show-linkprop    [-cP] [-o <field>,...] [-p <prop>,...] <name>\n",
         (
             Declared("p", argument=True, long=("prop",), help="properties to show"),
-            Declared("c", long=("parsable",), help="one line a property, fields joined by colons"),
+            Declared("c", long=_PARSABLE_NAMES, help="one line a property, fields joined by colons"),
             _PERSISTENT,
             _OUTPUT,
+            ZONE,
+            JSON,
         ),
         DATALINK_CLASS_ALL,
+        records="properties",
+        parsable="c",
     ),
+    Row(
+        "init-linkprop",
+        "linkprop:init_linkprop",
+        options=(Declared("w", help="WiFi links only"),),
+        links=DATALINK_CLASS_ALL,
+    ),
+    Row(
+        "show-phys",
+        "phys:show_phys",
+        "    show-phys        [-m | -H | -P] [[-p] [-o <field>[,...]] [<link>]\n",
+        (
+            _PARSABLE,
+            _PERSISTENT,
+            _OUTPUT,
+            Declared("m", help="MAC addresses"),
+            Declared("H", help="groups of hardware rings"),
+            JSON,
+        ),
+        DatalinkClass.PHYS,
+        records="links",
+    ),
+    Row("show-linkmap", "linkmap:show_linkmap", options=(JSON,), records="links"),
     Row(
         "create-vnic",
         "vnic:create_vnic",
@@ -113,7 +165,7 @@ ROWS: Final = (
         "delete-vnic",
         "vnic:delete_vnic",
         "    delete-vnic      [-t] <vnic-link>",
-        (_TEMPORARY, _ROOT_DIR),
+        (_TEMPORARY, _ROOT_DIR, ZONE),
         DatalinkClass.VNIC,
     ),
     Row(
@@ -122,6 +174,7 @@ ROWS: Final = (
         "    show-vnic        [-pP] [-l <link>] [-s [-i <interval>]] [<link>]\n",
         _SHOW_VNIC,
         DatalinkClass.VNIC,
+        records="vnics",
     ),
     Row("up-vnic", "vnic:up_vnic", links=DatalinkClass.VNIC),
     Row(
@@ -142,8 +195,9 @@ ROWS: Final = (
         "show-etherstub",
         "etherstub:show_etherstub",
         "    show-etherstub   [-t] [<link>]\n",
-        _SHOW_VNIC,
+        _SHOW_ETHERSTUB,
         DatalinkClass.ETHERSTUB,
+        records="etherstubs",
     ),
     Row(
         "create-overlay",
@@ -182,70 +236,41 @@ ROWS: Final = (
         (
             Declared("f", long=("fma",), help="whether it works, and what is wrong"),
             Declared("t", long=("target",), help="where frames go"),
-            Declared("p", long=_PARSABLE, help="one line a record, fields joined by colons"),
+            _PARSABLE,
             _OUTPUT,
+            JSON,
         ),
         DatalinkClass.OVERLAY,
+        records="properties",
     ),
     Row("up-overlay", "overlay:up_overlay", links=DatalinkClass.OVERLAY),
-    Row("help", "main:show_help", needs_host=False),
 )
 
 BY_NAME: Final = {row.name: row for row in ROWS}
 
-NOT_HERE: Final = frozenset(
-    {
-        "rename-link",
+_OUTSIDE: Final = {
+    "link aggregations": (
         "create-aggr",
         "delete-aggr",
-        "modify-aggr",
         "add-aggr",
         "remove-aggr",
+        "modify-aggr",
         "show-aggr",
         "up-aggr",
-        "scan-wifi",
-        "connect-wifi",
-        "disconnect-wifi",
-        "show-wifi",
-        "show-ether",
-        "show-phys",
-        "init-phys",
-        "show-linkmap",
-        "init-linkprop",
-        "create-secobj",
-        "delete-secobj",
-        "show-secobj",
-        "init-secobj",
-        "create-vlan",
-        "delete-vlan",
-        "show-vlan",
-        "up-vlan",
-        "create-part",
-        "delete-part",
-        "show-part",
-        "show-ib",
-        "up-part",
-        "create-iptun",
-        "delete-iptun",
-        "modify-iptun",
-        "show-iptun",
-        "up-iptun",
-        "down-iptun",
-        "create-simnet",
-        "delete-simnet",
-        "modify-simnet",
-        "show-simnet",
-        "up-simnet",
-        "create-bridge",
-        "delete-bridge",
-        "modify-bridge",
-        "add-bridge",
-        "remove-bridge",
-        "show-bridge",
-        "show-usage",
-    }
-)
-"""Subcommands of the original that this release does not have."""
+    ),
+    "WiFi links": ("scan-wifi", "connect-wifi", "disconnect-wifi", "show-wifi"),
+    "settings of Ethernet hardware": ("show-ether",),
+    "secure objects": ("create-secobj", "delete-secobj", "show-secobj", "init-secobj"),
+    "VLAN links (create-vnic -v gives a VNIC a VLAN id)": ("create-vlan", "delete-vlan", "show-vlan", "up-vlan"),
+    "IP tunnels": ("create-iptun", "delete-iptun", "modify-iptun", "show-iptun", "up-iptun", "down-iptun"),
+    "changes of physical links, which are the machine's": ("delete-phys", "init-phys"),
+    "InfiniBand partitions": ("create-part", "delete-part", "show-part", "show-ib", "up-part"),
+    "simulated links": ("create-simnet", "modify-simnet", "delete-simnet", "show-simnet", "up-simnet"),
+    "bridges": ("create-bridge", "modify-bridge", "delete-bridge", "add-bridge", "remove-bridge", "show-bridge"),
+    "accounting": ("show-usage",),
+}
+OUTSIDE: Final = {name: what for what, names in _OUTSIDE.items() for name in names}
+"""Subcommands of the original that are outside this project, and what they are about."""
 
 
 def usage_text() -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from dladm.cli import vnic_options
 from dladm.cli.call import Call
-from dladm.cli.common import find_link, formatter, note_for_root, shown_flag, too_long
+from dladm.cli.common import find_link, formatter, note_for_root, shown_flag, too_long, walk
 from dladm.cli.stats import StatsOptions
 from dladm.libdladm import link as links
-from dladm.libdladm import linkname, linkprop, vnic
+from dladm.libdladm import linkname, macprop, vnic
 from dladm.libdladm.status import DladmError, Status
 from dladm.libdladm.vnic import VnicView
-from dladm.ofmt import Column
-from kernel_sim.sys.dld import DatalinkClass, DatalinkFlag
+from dladm.ofmt import UNDEFINED, Column
+from kernel_sim.sys.dld import DatalinkClass, DatalinkFlag, MacProp
 from kernel_sim.sys.ethernet import format_mac
 from kernel_sim.sys.vnic import VNIC_AF_INET6, VnicMacAddrType
 
@@ -42,9 +42,6 @@ def create_vnic(call: Call) -> int:
     except DladmError:
         die(f"invalid link name '{given.over}'")
     properties = given.properties.parse("invalid vnic property")
-    for prop in properties:
-        if prop.name in linkprop.NOT_HERE:
-            die(f"link property '{prop.name}' is not part of this release; leave it out")
     try:
         vnic.create(
             call.handle,
@@ -127,10 +124,21 @@ class _VnicRow:
     def speed(self) -> str | None:
         if self.stored:
             return ""
+        speed = self.typed_speed()
+        return None if speed is None else str(speed)
+
+    def typed_speed(self) -> int | None:
         try:
-            return str(links.speed(self.call.handle, self.link.linkid))
+            return None if self.stored else links.speed(self.call.handle, self.link.linkid)
         except DladmError:
             return None
+
+    def zone(self) -> str:
+        """SmartOS's ZONE, as it is now also for stored VNICs; empty for one of the host itself."""
+        try:
+            return str(macprop.get(self.call.handle, self.link.linkid, MacProp.ZONE))
+        except DladmError:
+            return ""
 
 
 def _address_type(view: VnicView) -> str:
@@ -146,11 +154,14 @@ def _address_type(view: VnicView) -> str:
 _VNIC_COLUMNS: Final[tuple[Column[_VnicRow], ...]] = (
     Column("LINK", 13, lambda row: row.link.name),
     Column("OVER", 13, _VnicRow.over),
-    Column("SPEED", 9, _VnicRow.speed),
+    Column("SPEED", 9, _VnicRow.speed, _VnicRow.typed_speed),
     Column("MACADDRESS", 18, lambda row: format_mac(row.view.address)),
     Column("MACADDRTYPE", 20, lambda row: _address_type(row.view)),
-    Column("VID", 7, lambda row: str(row.view.vid)),
+    Column("VID", 7, lambda row: str(row.view.vid), lambda row: row.view.vid),
+    Column("ZONE", 20, lambda row: row.zone() or UNDEFINED, lambda row: row.zone() or None),
 )
+_SHOWN: Final = tuple(column.name for column in _VNIC_COLUMNS if column.name != "ZONE")
+"""The columns without SmartOS's, which has to be asked for."""
 _ETHERSTUB_COLUMNS: Final[tuple[Column[_VnicRow], ...]] = (Column("LINK", 13, lambda row: row.link.name),)
 
 
@@ -159,35 +170,64 @@ def show_vnic(call: Call) -> int:
     return show(call, DatalinkClass.VNIC)
 
 
-def show(call: Call, link_class: DatalinkClass) -> int:
-    """Show VNICs, or etherstubs."""
-    parsable, stored, fields, lower, stats = False, False, None, None, StatsOptions()
+@dataclass(slots=True)
+class _ShowOptions:
+    """What the options of show-vnic and show-etherstub said."""
+
+    stats: StatsOptions
+    parsable: bool = False
+    stored: bool = False
+    fields: str | None = None
+    lower: str | None = None
+
+
+def _parse_show(call: Call, link_class: DatalinkClass) -> _ShowOptions:
+    given = _ShowOptions(StatsOptions())
     for option in call.options():
         match option.letter:
             case "p":
-                parsable = True
+                given.parsable = True
             case "P":
-                stored = True
+                given.stored = True
             case "s":
-                stats.wanted = True
+                given.stats.want(call)
             case "i":
-                stats.set_interval(call, option.argument)
+                given.stats.set_interval(call, option.argument)
             case "o":
-                fields = option.argument
+                given.fields = option.argument
             case "l":
                 if link_class is DatalinkClass.ETHERSTUB:
                     call.terminal.die("option not supported for this command")
-                lower = option.argument
-    stats.check(call, stored=stored)
+                if too_long(option.argument):
+                    call.terminal.die("link name too long")
+                given.lower = option.argument
+    given.stats.check(call)
+    given.stored = given.stored and not given.stats.wanted  # statistics are of active links
+    return given
+
+
+def show(call: Call, link_class: DatalinkClass) -> int:
+    """Show VNICs, or etherstubs."""
+    given = _parse_show(call, link_class)
+    stored, lower = given.stored, given.lower
     name = call.optional_operand()
     only = None if name is None else _named(call, "vnic", name)
     over = 0 if lower is None else _named(call, "link", lower).linkid
-    found = _rows(call, only, stored=stored)
-    rows = [row for row in found if row.link.link_class == link_class and over in {0, row.view.over}]
-    if stats.wanted:
-        return stats.show(call, [row.link.name for row in rows], fields, parsable=parsable)
-    columns = _VNIC_COLUMNS if link_class is DatalinkClass.VNIC else _ETHERSTUB_COLUMNS
-    lines = formatter(call, columns, fields, parsable=parsable)
+
+    def chosen() -> list[_VnicRow]:
+        found = _rows(call, only, stored=stored)
+        return [row for row in found if row.link.link_class == link_class and over in {0, row.view.over}]
+
+    rows = chosen()
+    if given.stats.wanted:
+        if lower is not None and not rows:
+            call.terminal.die(f"device {lower} has no vnics")
+        chose = only is not None or lower is not None
+        return given.stats.show_vnics(call, lambda: [row.link.name for row in chosen()], lower=lower or "", total=chose)
+    if link_class is DatalinkClass.VNIC:
+        lines = formatter(call, _VNIC_COLUMNS, given.fields, parsable=given.parsable, default=_SHOWN)
+    else:
+        lines = formatter(call, _ETHERSTUB_COLUMNS, given.fields, parsable=given.parsable)
     for row in rows:
         call.terminal.write(lines.lines(row))
     return 0
@@ -210,7 +250,7 @@ def _rows(call: Call, only: LinkInfo | None, *, stored: bool) -> list[_VnicRow]:
         except DladmError as error:
             call.terminal.die(f"failed to show vnic '{only.name}'", error.status)
     rows: list[_VnicRow] = []
-    for link in call.handle.dlmgmt.walk(vnic.CLASSES, shown_flag(stored=stored)):
+    for link in walk(call, vnic.CLASSES, shown_flag(stored=stored)):
         try:
             rows.append(_VnicRow(call, link, vnic.view(call.handle, link.linkid, stored=stored), stored))
         except DladmError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Self
 
@@ -17,38 +18,38 @@ from kernel_sim.sys.kstat import KSTAT_IOC_READ, KstatEntry
 class LinkStats:
     """Frames, bytes and errors, received and sent."""
 
-    ipackets: int
-    rbytes: int
-    ierrors: int
-    opackets: int
-    obytes: int
-    oerrors: int
+    ipackets: int = 0
+    rbytes: int = 0
+    ierrors: int = 0
+    opackets: int = 0
+    obytes: int = 0
+    oerrors: int = 0
 
     def since(self, before: Self) -> LinkStats:
-        """What was counted after `before`."""
-        return LinkStats(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+        """What was counted after `before`; 0 where a counter has begun again."""
+        both = zip(astuple(self), astuple(before), strict=True)
+        return LinkStats(*(max(now - then, 0) for now, then in both))
+
+    @classmethod
+    def total(cls, every: Iterable[Self]) -> LinkStats:
+        """The sums."""
+        return LinkStats(*map(sum, zip(*map(astuple, every), strict=True)))
 
 
-def read(system: System, names: list[str]) -> dict[str, LinkStats]:
-    """The counters of these links; one that has none is left out. Errors: `DladmError` where /dev/kstat cannot be opened."""
+def read(system: System, names: Iterable[str]) -> dict[str, LinkStats]:
+    """The counters of these links, zeros for one that has none. Errors: `DladmError` where /dev/kstat cannot be opened."""
     try:
         device = Device.open(system, KSTAT, FREAD)
     except KernelError as error:
         raise DladmError.of(error) from error
-    found: dict[str, LinkStats] = {}
     with device:
-        for name in names:
-            try:
-                reply = device.ioctl(KSTAT_IOC_READ, KstatEntry("link", 0, name).pack())
-            except KernelError:
-                continue
-            values = {stat.name: stat.value for stat in KstatEntry.unpack(reply).stats}
-            found[name] = _stats(values)
-    return found
+        return {name: _of(device, name) for name in names}
 
 
-def _stats(values: dict[str, int | str]) -> LinkStats:
-    def counter(name: str) -> int:
-        return int(values.get(f"{name}64", values.get(name, 0)))
-
-    return LinkStats(*(counter(name) for name in LinkStats.__slots__))
+def _of(device: Device, name: str) -> LinkStats:
+    try:
+        reply = device.ioctl(KSTAT_IOC_READ, KstatEntry("link", 0, name).pack())
+    except KernelError:
+        return LinkStats()
+    values = {stat.name: stat.value for stat in KstatEntry.unpack(reply).stats}
+    return LinkStats(*(int(values.get(f"{name}64", values.get(name, 0))) for name in LinkStats.__slots__))

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 BOTH: Final = DatalinkFlag.ACTIVE | DatalinkFlag.PERSIST
 PROPERTIES_MAX: Final = 32
 """A stored line with this many properties or more is not brought up."""
-_MTU: Final = GENERIC_PROP_NAMES[OverlayPropId.MTU]
 _VNETID: Final = GENERIC_PROP_NAMES[OverlayPropId.VNETID]
 _ENCAP: Final = GENERIC_PROP_NAMES[OverlayPropId.ENCAP]
 _SEARCH: Final = "search"
+_BASE: Final = frozenset({_VNETID, _ENCAP, _SEARCH})
 
 
 @dataclass(slots=True, frozen=True)
@@ -296,15 +296,15 @@ def up(handle: Dladm, linkids: Iterable[int]) -> None:
 
 
 def _up_one(handle: Dladm, linkid: int, name: str) -> None:
-    plan, mtu = _stored_plan(handle, linkid, name)
+    plan, has_link_properties = _stored_plan(handle, linkid, name)
     try:
         _create_device(handle, plan)
     except KernelError as error:
         text = f"failed to create overlay device {name}: {from_errno(error.errno).text}"
         raise DladmError.of(error, [text]) from error
     try:
-        if mtu:
-            _restore_mtu(handle, linkid, mtu)
+        if has_link_properties:
+            _init_linkprop(handle, linkid)
         _set_up(handle, plan)
     except DladmError as error:
         _undo_up(handle, linkid)
@@ -319,8 +319,8 @@ def _up_one(handle: Dladm, linkid: int, name: str) -> None:
         raise DladmError.of(error, [text]) from error
 
 
-def _stored_plan(handle: Dladm, linkid: int, name: str) -> tuple[_Plan, str]:
-    """What datalink.conf says of an overlay, and its stored mtu (empty: none)."""
+def _stored_plan(handle: Dladm, linkid: int, name: str) -> tuple[_Plan, bool]:
+    """What datalink.conf says of an overlay, and whether it has more on its line: link properties, its mtu among them."""
     try:
         stored = handle.dlmgmt.read_conf(linkid)
         vnetid, encap, search = (stored[key].text for key in (_VNETID, _ENCAP, _SEARCH))
@@ -333,15 +333,15 @@ def _stored_plan(handle: Dladm, linkid: int, name: str) -> tuple[_Plan, str]:
     if len(properties) >= PROPERTIES_MAX:
         status = Status.TOOMANYELEMENTS
         raise DladmError(status, [f"failed to retrieve persistent configuration for {name}: {status.text}"])
-    return plan, stored[_MTU].text if _MTU in stored else ""
+    return plan, any("/" not in key and key not in _BASE for key in stored)
 
 
-def _restore_mtu(handle: Dladm, linkid: int, mtu: str) -> None:
+def _init_linkprop(handle: Dladm, linkid: int) -> None:
     """Link property initialisation reports to nobody, in the original too; it is done at once here (DLM-Q35)."""
-    try:
-        overlay_prop.set_kernel_property(handle, linkid, _MTU, mtu)
-    except DladmError as error:
-        handle.note(f"stored mtu {mtu} of link {linkid}: {error.status.text}")
+    from dladm.libdladm import linkprop
+
+    with contextlib.suppress(DladmError):
+        linkprop.init(handle, linkid)
 
 
 def _undo_up(handle: Dladm, linkid: int) -> None:

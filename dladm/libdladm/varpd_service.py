@@ -39,6 +39,6 @@ def enable(handle: Dladm) -> None:
 def disable_if_idle(handle: Dladm) -> None:
     """Disable varpd when no overlay is active any more, and wait until it is down. Raises nothing."""
     with contextlib.suppress(KernelError):
-        if not handle.dlmgmt.walk(DatalinkClass.OVERLAY, DatalinkFlag.ACTIVE):
+        if not handle.dlmgmt.any(DatalinkClass.OVERLAY, DatalinkFlag.ACTIVE):
             handle.scf.disable(FMRI)
             handle.scf.wait(FMRI, {State.DISABLED, State.MAINTENANCE}, WAIT_SECONDS)

@@ -1,7 +1,10 @@
 """VNICs and etherstubs: create, delete, bring up again at boot, ask what they are (DLM 5.1 to 5.4).
 
 An etherstub is a VNIC without a link below, to the kernel and in datalink.conf alike. Creation takes a link id, makes the device,
-sets its link properties and, unless it is temporary, stores its line; a failure takes back what was made.
+gives it the resource properties among its link properties, stores its line unless it is temporary, and then sets all its link
+properties in the order given; a failure takes back what was made.
+
+Link properties are loaded where they are needed: commands that only show links start without them.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dladm.grammar import Property
-from dladm.libdladm import linkprop
 from dladm.libdladm.handle import Dladm
 from dladm.libdladm.status import DladmError, Status
 from dladm.libdladm.vnic_conf import PREFIX, VnicConf, from_line, to_line
@@ -105,23 +107,21 @@ def create(
     Errors: `DladmError`: PERSIST_ON_TEMP, BADARG (over a VNIC), EXIST, INVALIDMACADDR…, TRYAGAIN (overlay not activated), FAILED
     (its listen address is not there) …; a link property that cannot be set adds an entry. Nothing is left behind.
     """
+    from dladm.libdladm import linkprop_resource
+
     lower = _info(handle, over)
     if persistent and not lower.flags & DatalinkFlag.PERSIST and lower.link_class != DatalinkClass.PHYS:
         raise DladmError(Status.PERSIST_ON_TEMP)
     if lower.link_class in {DatalinkClass.VNIC, DatalinkClass.VLAN}:
         raise DladmError(Status.BADARG)
     wanted = _request(over, address, vid, force=force)
-    linkid, made = _make(handle, name, DatalinkClass.VNIC, wanted, persistent=persistent)
-    try:
-        for prop in properties:
-            try:
-                if persistent and not linkprop.is_storable(prop.name):
-                    raise DladmError(Status.TEMPONLY)
-                linkprop.set_active(handle, linkid, prop.name, prop.values)
-            except DladmError as error:
-                raise DladmError(error.status, [f"failed to set property {prop.name}: {error.status.text}"]) from error
+    with contextlib.ExitStack() as undo:
+        linkid = _take_link(handle, name, DatalinkClass.VNIC, undo, persistent=persistent)
+        resources = linkprop_resource.collect((one.name, one.values) for one in properties)
+        made = _make_device(handle, replace(wanted, vnic_id=linkid), undo)
+        if resources is not None:
+            linkprop_resource.put(handle, linkid, resources)
         if persistent:
-            stored = {one.name: ",".join(one.values) for one in properties}
             conf = VnicConf(
                 over=lower.name,
                 address=made.mac_addr,
@@ -131,26 +131,33 @@ def create(
                 vid=vid,
                 vrid=address.vrid,
                 af=address.af,
-                properties=stored,
             )
             _store(handle, linkid, name, DatalinkClass.VNIC, conf)
-    except DladmError:
-        _unmake(handle, linkid)
-        raise
+        for prop in properties:
+            _set_property(handle, linkid, prop, persistent=persistent)
+        undo.pop_all()
     return linkid
+
+
+def _set_property(handle: Dladm, linkid: int, prop: Property, *, persistent: bool) -> None:
+    from dladm.libdladm import linkprop
+
+    try:
+        linkprop.set(handle, linkid, prop.name, prop.values, persistent=persistent)
+    except DladmError as error:
+        raise DladmError(error.status, [f"failed to set property {prop.name}: {error.status.text}"]) from error
 
 
 def create_etherstub(handle: Dladm, name: str, *, persistent: bool = True) -> int:
     """Create an etherstub; returns its link id. Errors: `DladmError`: EXIST, DENIED …"""
-    wanted = _etherstub_request()
-    linkid, _made = _make(handle, name, DatalinkClass.ETHERSTUB, wanted, persistent=persistent)
-    if persistent:
-        conf = VnicConf(over="", address=PREFIX.ljust(ETHERADDRL, b"\0"), address_type=VnicMacAddrType.AUTO, slot=0)
-        try:
+    with contextlib.ExitStack() as undo:
+        linkid = _take_link(handle, name, DatalinkClass.ETHERSTUB, undo, persistent=persistent)
+        _make_device(handle, replace(_etherstub_request(), vnic_id=linkid), undo)
+        if persistent:
+            address = PREFIX.ljust(ETHERADDRL, b"\0")
+            conf = VnicConf(over="", address=address, address_type=VnicMacAddrType.AUTO, slot=0)
             _store(handle, linkid, name, DatalinkClass.ETHERSTUB, conf)
-        except DladmError:
-            _unmake(handle, linkid)
-            raise
+        undo.pop_all()
     return linkid
 
 
@@ -191,30 +198,33 @@ def _etherstub_request() -> VnicCreate:
     return VnicCreate(vnic_id=0, link_id=0, flags=VnicCreateFlag.ANCHOR)
 
 
-def _make(
-    handle: Dladm, name: str, link_class: DatalinkClass, wanted: VnicCreate, *, persistent: bool
-) -> tuple[int, VnicCreate]:
-    """Take a link id and make the device; returns the id and what the kernel made of the request."""
+def _take_link(
+    handle: Dladm, name: str, link_class: DatalinkClass, undo: contextlib.ExitStack, *, persistent: bool
+) -> int:
+    """A new link id for the name; `undo` gives it back."""
     try:
         linkid = handle.dlmgmt.create_linkid(name, link_class, DL_ETHER, BOTH if persistent else DatalinkFlag.ACTIVE)
     except KernelError as error:
         raise DladmError.of(error) from error
-    try:
-        return linkid, _make_device(handle, replace(wanted, vnic_id=linkid))
-    except DladmError:
-        _forget_link(handle, linkid)
-        raise
+    undo.callback(_forget_link, handle, linkid)
+    return linkid
 
 
-def _make_device(handle: Dladm, wanted: VnicCreate) -> VnicCreate:
+def _make_device(handle: Dladm, wanted: VnicCreate, undo: contextlib.ExitStack) -> VnicCreate:
+    """Make the device, which `undo` deletes; returns what the kernel made of the request.
+
+    Its TAP is down, so that nothing passes before the link has all its properties.
+    """
     try:
-        return VnicCreate.unpack(handle.ioctl(VNIC_IOC_CREATE, wanted.pack()))
+        made = VnicCreate.unpack(handle.ioctl(VNIC_IOC_CREATE, wanted.pack()))
     except KernelError as error:
         diagnosis = VnicCreate.unpack(error.argument).diag if len(error.argument) >= VnicCreate.SIZE else VnicDiag.NONE
         if diagnosis in _DIAGNOSES:
             raise DladmError(_DIAGNOSES[VnicDiag(diagnosis)]) from error
         handle.note(f"the kernel refused link {wanted.vnic_id} over link {wanted.link_id}: {error}")
         raise DladmError.of(error) from error
+    undo.callback(_delete_device, handle, wanted.vnic_id)
+    return made
 
 
 def _store(handle: Dladm, linkid: int, name: str, link_class: DatalinkClass, conf: VnicConf) -> None:
@@ -224,10 +234,9 @@ def _store(handle: Dladm, linkid: int, name: str, link_class: DatalinkClass, con
         raise DladmError.of(error) from error
 
 
-def _unmake(handle: Dladm, linkid: int) -> None:
+def _delete_device(handle: Dladm, linkid: int) -> None:
     with contextlib.suppress(KernelError):
         handle.ioctl(VNIC_IOC_DELETE, VnicDelete(linkid).pack())
-    _forget_link(handle, linkid)
 
 
 def _forget_link(handle: Dladm, linkid: int) -> None:
@@ -255,14 +264,20 @@ def delete(handle: Dladm, linkid: int, *, temporary: bool = False) -> None:
 
 
 def up(handle: Dladm, linkid: int) -> None:
-    """Bring a persistent VNIC or etherstub up as its line says. Errors: `DladmError`: NOTFOUND without a line, EXIST when it is up …"""
+    """Bring a persistent VNIC or etherstub up as its line says, link properties included.
+
+    Errors: `DladmError`: NOTFOUND without a line, EXIST when it is up, those of a stored property that cannot be set …; it is down then.
+    """
+    from dladm.libdladm import linkprop
+
     conf = stored_conf(handle, linkid)
-    wanted = _etherstub_request()
+    wanted, link_class = _etherstub_request(), DatalinkClass.ETHERSTUB
     if conf.over:
         try:
             over = handle.dlmgmt.name2info(conf.over).linkid
         except KernelError as error:
             raise DladmError.of(error) from error
+        link_class = DatalinkClass.VNIC
         wanted = VnicCreate(
             vnic_id=0,
             link_id=over,
@@ -275,13 +290,14 @@ def up(handle: Dladm, linkid: int) -> None:
             vrid=conf.vrid,
             af=conf.af,
         )
-    _make_device(handle, replace(wanted, vnic_id=linkid))
-    try:
-        handle.dlmgmt.up_linkid(linkid)
-    except KernelError as error:
-        with contextlib.suppress(KernelError):
-            handle.ioctl(VNIC_IOC_DELETE, VnicDelete(linkid).pack())
-        raise DladmError.of(error) from error
+    with contextlib.ExitStack() as undo:
+        _make_device(handle, replace(wanted, vnic_id=linkid), undo)
+        linkprop.apply_stored(handle, linkid, link_class, linkprop.split_line(conf.properties))
+        try:
+            handle.dlmgmt.up_linkid(linkid)
+        except KernelError as error:
+            raise DladmError.of(error) from error
+        undo.pop_all()
 
 
 def stored_conf(handle: Dladm, linkid: int) -> VnicConf:

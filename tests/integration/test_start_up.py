@@ -31,6 +31,8 @@ SHOW = (
     "show-overlay",
     "show-overlay -t",
     "show-overlay -f",
+    "show-phys",
+    "show-linkmap",
     "show-overlay -p -o property,value ov0",
 )
 
@@ -59,7 +61,7 @@ def test_showing_loads_nothing_heavy(root: Path, command: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "ov0" in done.stdout or command == "show-etherstub" or "-o" in command
+    assert "ov0" in done.stdout or command in {"show-etherstub", "show-phys"} or "-o" in command
     loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "dladm.cli.main" in loaded
     assert sorted(name for name in loaded if name.split(".")[0] in HEAVY) == []

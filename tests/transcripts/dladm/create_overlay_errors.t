@@ -1,5 +1,5 @@
 # Everything create-overlay refuses, in the order it tests.
-# fact: DLM-Q1 DLM-Q3 DLM-Q4 DLM-Q5 DLM-Q43
+# fact: DLM-Q1 DLM-Q3 DLM-Q4 DLM-Q5 DLM-Q39 DLM-Q43
 $ dladm create-overlay
 2| dladm: missing required virtual network id
 [1]

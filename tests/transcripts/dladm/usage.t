@@ -2,11 +2,14 @@
 $ dladm frob
 2| dladm: unknown subcommand 'frob'
 2| usage:  dladm <subcommand> <args> ...
+2|     rename-link      <oldlink> <newlink>
 2|     show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]
 2|
 2|     set-linkprop     [-t] -p <prop>=<value>[,...] <name>
 2|     reset-linkprop   [-t] [-p <prop>,...] <name>
 2|     show-linkprop    [-cP] [-o <field>,...] [-p <prop>,...] <name>
+2|
+2|     show-phys        [-m | -H | -P] [[-p] [-o <field>[,...]] [<link>]
 2|
 2|     create-vnic      [-t] -l <link> [-m <value> | auto |
 2| 		     {factory [-n <slot-id>]} | {random [-r <prefix>]} |
@@ -27,5 +30,36 @@ $ dladm frob
 2|
 [1]
 $ dladm create-aggr -l net0 aggr0
-2| dladm: subcommand 'create-aggr' is not part of this release; 'dladm help' lists those that are
+2| dladm: subcommand 'create-aggr' is not part of etherspan, which has no link aggregations; 'dladm help' lists what it has
+[1]
+$ dladm show-wifi
+2| dladm: subcommand 'show-wifi' is not part of etherspan, which has no WiFi links; 'dladm help' lists what it has
+[1]
+$ dladm show-usage -f /var/log/net.log
+2| dladm: subcommand 'show-usage' is not part of etherspan, which has no accounting; 'dladm help' lists what it has
+[1]
+# Options that cannot be taken.
+$ dladm show-link -x
+2| dladm: unrecognized option '-x'
+2| usage:     show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]
+2|
+[1]
+$ dladm show-link --statistics --interval
+2| dladm: option '-i' requires a value
+2| usage:     show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]
+2|
+[1]
+$ dladm show-overlay --pars
+2| dladm: unrecognized option ''
+2| usage:     show-overlay     [-f | -t] [[-p] -o <field>,...] [<overlay>]
+2|
+[1]
+$ dladm show-phys --persistent=yes
+2| dladm: option '-P' requires a value
+2| usage:     show-phys        [-m | -H | -P] [[-p] [-o <field>[,...]] [<link>]
+2|
+[1]
+$ dladm delete-vnic --root-dir
+2| dladm: option '-R' requires a value
+2| usage:     delete-vnic      [-t] <vnic-link>
 [1]

@@ -101,6 +101,9 @@ class FakeDlmgmt(Refusals):
                 return link
         raise KernelError(Errno.ENOENT)
 
+    def any(self, class_mask: int, flags_mask: int) -> bool:
+        return bool(self.walk(class_mask, flags_mask))
+
     def walk(self, class_mask: int, flags_mask: int) -> list[LinkInfo]:
         every = (self.links[linkid] for linkid in sorted(self.links))
         return [link for link in every if link.link_class & class_mask and link.flags & flags_mask]

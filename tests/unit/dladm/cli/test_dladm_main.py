@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +14,20 @@ from typing import Any
 import pytest
 
 from dladm.cli.main import main
+from dladm.cli.table import BY_NAME, OUTSIDE, ROWS, Row
 from dladm.libdladm.status import DladmError, Status
 from kernel_sim.sys.errno import Errno, KernelError
 
 USAGE = """\
 usage:  dladm <subcommand> <args> ...
+    rename-link      <oldlink> <newlink>
     show-link        [-pP] [-o <field>,..] [-s [-i <interval>]] [<link>]
 
     set-linkprop     [-t] -p <prop>=<value>[,...] <name>
     reset-linkprop   [-t] [-p <prop>,...] <name>
     show-linkprop    [-cP] [-o <field>,...] [-p <prop>,...] <name>
+
+    show-phys        [-m | -H | -P] [[-p] [-o <field>[,...]] [<link>]
 
     create-vnic      [-t] -l <link> [-m <value> | auto |
 \t\t     {factory [-n <slot-id>]} | {random [-r <prefix>]} |
@@ -81,9 +87,55 @@ def test_each_subcommand_has_its_own_help() -> None:
     assert (err, status) == ("", 0)
 
 
-def test_a_subcommand_of_the_original_that_is_missing_here_says_so() -> None:
-    message = "dladm: subcommand 'show-phys' is not part of this release; 'dladm help' lists those that are\n"
-    assert dladm("show-phys") == ("", message, 1)
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("create-aggr", "link aggregations"),
+        ("scan-wifi", "WiFi links"),
+        ("show-ether", "settings of Ethernet hardware"),
+        ("create-secobj", "secure objects"),
+        ("create-vlan", "VLAN links (create-vnic -v gives a VNIC a VLAN id)"),
+        ("create-iptun", "IP tunnels"),
+        ("delete-phys", "changes of physical links, which are the machine's"),
+        ("show-part", "InfiniBand partitions"),
+        ("create-simnet", "simulated links"),
+        ("show-bridge", "bridges"),
+        ("show-usage", "accounting"),
+    ],
+)
+def test_a_subcommand_of_the_original_that_is_outside_says_so_in_one_line(name: str, what: str) -> None:
+    message = (
+        f"dladm: subcommand '{name}' is not part of etherspan, which has no {what}; 'dladm help' lists what it has\n"
+    )
+    assert dladm(name, "-t", "x0") == ("", message, 1)
+
+
+ORIGINALS = re.findall(
+    r"\S+",
+    """
+    help rename-link show-link create-aggr delete-aggr add-aggr remove-aggr modify-aggr show-aggr up-aggr
+    scan-wifi connect-wifi disconnect-wifi show-wifi set-linkprop reset-linkprop show-linkprop show-ether
+    create-secobj delete-secobj show-secobj init-linkprop init-secobj create-vlan delete-vlan show-vlan up-vlan
+    create-iptun delete-iptun modify-iptun show-iptun up-iptun down-iptun delete-phys show-phys init-phys
+    show-linkmap create-vnic delete-vnic show-vnic up-vnic create-part delete-part show-part show-ib up-part
+    create-etherstub delete-etherstub show-etherstub create-simnet modify-simnet delete-simnet show-simnet
+    up-simnet create-bridge modify-bridge delete-bridge add-bridge remove-bridge show-bridge create-overlay
+    delete-overlay modify-overlay show-overlay up-overlay show-usage
+    """,
+)
+
+
+def test_every_subcommand_of_the_original_is_known_and_no_other() -> None:
+    assert {*BY_NAME, *OUTSIDE} == {*ORIGINALS}
+    assert not set(BY_NAME) & set(OUTSIDE)
+    here = [name for name in ORIGINALS if name in BY_NAME]
+    assert [row.name for row in ROWS] == here, "in the original's order"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_handler_exists(row: Row) -> None:
+    module, _, function = row.handler.partition(":")
+    assert callable(getattr(importlib.import_module(f"dladm.cli.{module}"), function))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +148,7 @@ def test_the_device_is_opened_before_anything_is_parsed(errno: Errno, text: str)
 
 
 def test_messages_begin_with_the_last_component_of_the_program_s_name() -> None:
-    assert dladm("show-phys", argv0="/usr/sbin/dlx")[1].startswith("dlx: subcommand")
+    assert dladm("show-aggr", argv0="/usr/sbin/dlx")[1].startswith("dlx: subcommand")
 
 
 def test_without_a_host_the_message_says_how_to_start_one(tmp_path: Path) -> None:
@@ -118,6 +170,37 @@ def test_start_up_leaves_heavy_modules_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "\n"
+
+
+OPTION_ERRORS = [
+    ("show-overlay -x", "unrecognized option '-x'"),
+    ("show-overlay --frob", "unrecognized option ''"),
+    ("show-overlay --pars", "unrecognized option ''"),
+    ("show-overlay -o", "option '-o' requires a value"),
+    ("show-overlay --output", "option '-o' requires a value"),
+    ("show-overlay --fma=x", "option '-f' requires a value"),
+    ("show-link --parsable=yes", "option '-p' requires a value"),
+    ("show-vnic --parsable", "unrecognized option ''"),
+    ("show-linkprop --pars", "unrecognized option ''"),
+    ("rename-link -R", "option '-R' requires a value"),
+    ("rename-link -t a0 b0", "unrecognized option '-t'"),
+    ("show-phys -s", "unrecognized option '-s'"),
+    ("delete-overlay -x", "unrecognized option '-x'"),
+    ("create-etherstub -R", "unrecognized option '-R'"),
+    ("show-etherstub -t", "unrecognized option '-t'"),
+    ("create-vnic -H", "unrecognized option '-H'"),
+    ("create-vnic --dev=x", "unrecognized option ''"),
+    ("create-vnic --cpus 1", "unrecognized option ''"),
+    ("create-vnic --bw-limit 1", "unrecognized option ''"),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), OPTION_ERRORS)
+def test_an_option_that_cannot_be_taken_gives_the_usage_entry_of_the_subcommand(
+    host: Any, words: str, text: str
+) -> None:
+    usage = BY_NAME[words.split(maxsplit=1)[0]].usage
+    assert host.fails(words) == f"dladm: {text}\nusage: {usage}\n"
 
 
 def test_options_may_follow_operands_unless_posixly_correct(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,43 +233,6 @@ def test_causes_that_the_original_hides_are_noted_on_request(monkeypatch: pytest
     monkeypatch.setenv("DLADM_DEBUG", "1")
     assert dladm("show-link")[1].startswith("dladm: debug: the cause\n")
     assert seen == ["closed", "closed"]
-
-
-def test_a_shell_completes_subcommands_options_and_links(
-    host: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    host.demo()
-    host.ok("create-etherstub stub0")
-    host.ok("create-vnic -l demo0 vnic0")
-
-    def complete(*words: str) -> list[str]:
-        with monkeypatch.context() as shell:
-            shell.setenv("_DLADM_COMPLETE", "bash_complete")
-            shell.setenv("COMP_WORDS", " ".join(["dladm", *words]))
-            shell.setenv("COMP_CWORD", str(len(words)))
-            assert host("ignored").status == 0
-        return [line.partition(",")[2] for line in capsys.readouterr().out.split()]
-
-    assert complete("show-o") == ["show-overlay"]
-    assert "up-overlay" not in complete("")
-    assert complete("show-overlay", "") == ["demo0"]
-    assert complete("show-link", "") == ["demo0", "stub0", "vnic0"]
-    assert complete("show-link", "st") == ["stub0"]
-    assert complete("create-vnic", "-l", "") == ["demo0", "stub0", "vnic0"]
-    assert complete("create-overlay", "-s", "") == ["direct", "files"]
-    assert complete("modify-overlay", "") == ["demo0"]
-    assert complete("create-overlay", "") == []
-    assert complete("show-overlay", "--p") == ["--parsable", "--parseable"]
-
-
-def test_completion_without_a_host_is_empty(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("_DLADM_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "dladm show-link ")
-    monkeypatch.setenv("COMP_CWORD", "2")
-    assert main([], system=NoHost()) == 0
-    assert capsys.readouterr() == ("\n", "")
 
 
 def test_names_that_are_no_text_are_printed_all_the_same() -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from dladm.libdladm import overlay_prop
 from dladm.libscf.protocol import State
 from kernel_sim.cred import Credentials
-from kernel_sim.sys.codec import TargDegrade
+from kernel_sim.sys.codec import PropRange, TargDegrade
 from kernel_sim.sys.dld import DatalinkFlag
 from kernel_sim.sys.errno import Errno
 from kernel_sim.sys.overlay import OVERLAY_IOC_GETPROP, OVERLAY_IOC_PROPINFO, OVERLAY_IOC_STATUS
+from kernel_sim.sys.overlay_common import PropPerm, PropType
 from kernel_sim.sys.overlay_target import OVERLAY_TARG_DEGRADE
 
 
@@ -209,6 +211,27 @@ def test_a_property_without_description_ends_the_walk(host: Any) -> None:
     assert host.fails("show-overlay demo0") == lines(
         "warning: failed to get propinfo for overlay demo0, property 0: I/O error"
     )
+
+
+def test_an_id_that_dlmgmtd_does_not_tell_of_ends_the_walk(host: Any) -> None:
+    host.demo()
+    host.dlmgmt.refuse["linkid2info"] = Errno.EACCES
+    assert host.fails("show-overlay demo0") == lines("warning: failed to get info for datalink id 1: permission denied")
+
+
+def test_a_link_that_is_no_overlay_has_no_properties(host: Any) -> None:
+    host.ok("create-etherstub -t stub0")
+    found = overlay_prop.walk(host.handle(), 1)
+    assert (found.properties, found.errors) == ((), ("stub0 is not an overlay",))
+
+
+def test_an_address_of_another_size_is_malformed(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.demo()
+    odd = overlay_prop.PropertyView("x/ip", PropType.IP, PropPerm.RRW, bytes(4), b"", PropRange())
+    monkeypatch.setattr(overlay_prop, "walk", lambda *_: overlay_prop.PropertyWalk((odd,)))
+    done = host("show-overlay -o value,default demo0")
+    assert done.err == "dladm: warning: malformed overlay IP property: 4 bytes\n\n"
+    assert (done.out, done.status) == ("VALUE      DEFAULT\n--         --\n", 0)
 
 
 def test_the_kernel_may_not_know_the_status(host: Any) -> None:
