@@ -23,6 +23,7 @@ import click
 from dladm.cli.call import Call, Handler
 from dladm.cli.messages import Exit, Terminal
 from dladm.cli.table import BY_NAME, OUTSIDE, ROWS, Row, usage_text
+from dladm.cli.turns import turn
 from dladm.libdladm.handle import Dladm
 from dladm.libdladm.status import DladmError, Status
 from kernel_sim.dev.client import LocalSystem, System
@@ -82,7 +83,8 @@ class Subcommand(click.Command):
 
 
 def _run(handler: Handler, call: Call) -> int:
-    status = handler(call)
+    with turn(call.row.name, call.handle.system):
+        status = handler(call)
     call.print_documents()
     return status
 

@@ -23,6 +23,8 @@ os.execv(sys.argv[1], [sys.argv[1], "host", "boot", "--root", sys.argv[2]])
 """
 DELETE = {"vnic": "delete-vnic", "etherstub": "delete-etherstub", "overlay": "delete-overlay"}
 
+IPADM_FILES = ("etc/ipadm/ipadm.conf", "etc/svc/volatile/ipadm/aobjmap.conf")
+
 
 def call(root: Path, *argv: str, check: bool = True) -> str:
     env = {**os.environ, "ETHERSPAN_ROOT": str(root)}
@@ -49,6 +51,8 @@ def empty(root: Path) -> None:
             for row in rows:
                 if row.startswith(f"{klass}:"):
                     call(root, "dladm", command, row.partition(":")[2])
+    for path in IPADM_FILES:
+        (root / path).unlink(missing_ok=True)
     call(root, "svcadm", "disable", "-s", "varpd")
     call(root, "svcadm", "restart", "-s", "datalink-management")
 
@@ -92,19 +96,22 @@ def nic(booted_host: Path) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def host_file(booted_host: Path) -> Iterator[Callable[[str, bytes], None]]:
-    """Give the host a file that everybody may read; it is gone again at the end."""
-    made: list[Path] = []
+    """Give the host a file that everybody may read; at the end it is again what it was, if there was one."""
+    before: dict[Path, bytes | None] = {}
 
     def write(path: str, content: bytes) -> None:
         file = booted_host / path
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        before.setdefault(file, file.read_bytes() if file.exists() else None)
         file.write_bytes(content)
         file.chmod(0o644)
-        made.append(file)
 
     yield write
-    for file in made:
-        file.unlink()
+    for file, content in before.items():
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ A file `FOLDER/NAME.t` is a sequence of steps:
 
 A trailing blank is written `␠`. Placeholders: `<MAC>` stands for a MAC address, `<ROOT>` for the host's root. Lines that begin
 with `#` are comments; `# fact: ID ...` cites facts, and for as long as the file runs `# nic NAME` gives the host an Ethernet interface of
-that name, `# file PATH NAME` the file PATH below its root, a copy of NAME in `fixtures/overlays`.
+that name, `# file PATH NAME` the file PATH below its root, a copy of NAME in `fixtures`; a NAME without a folder is one of
+`fixtures/overlays`.
 
 All files of a worker share one host, which is returned to empty between them: links deleted, dlmgmtd restarted, varpd off, so
 that both id spaces begin at 1 again. Commands run in this process, every tenth as a process of its own.
@@ -33,7 +34,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-FIXTURES = HERE.parents[1] / "fixtures/overlays"
+FIXTURES = HERE.parents[1] / "fixtures"
 MAC = r"[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}"
 OWN_PROCESS_EVERY = 10
 
@@ -68,7 +69,7 @@ def parse(path: Path) -> Transcript:
                 found.nics.append(text.split()[2])
             elif text.startswith("# file "):
                 path_below_root, fixture = text.split()[2:]
-                found.files.append((path_below_root, fixture))
+                found.files.append((path_below_root, fixture if "/" in fixture else f"overlays/{fixture}"))
             elif text.startswith("$ "):
                 step = Step(number, text[2:])
                 found.steps.append(step)
