@@ -18,6 +18,7 @@ from dladm.libdladm.handle import Dladm
 from dladm.libdladm.status import DladmError
 from etherspan import netconf, netns, zonefile
 from etherspan.errors import EtherspanError
+from etherspan.ipadm.boot import apply_zone, forget_zone
 from etherspan.netvalues import zone_name
 from etherspan.schema import At
 from etherspan.zonefile import Zone
@@ -106,10 +107,14 @@ def delete(root: Path, name: str) -> None:
         netns.unmirror(pinned, target)
     netns.unpin(pinned)
     file.unlink(missing_ok=True)
+    forget_zone(root, name)
 
 
 def start(root: Path, name: str, zone: Zone) -> None:
-    """Make the zone's namespace if it has none, move its links there, apply addresses and routes. Errors: `EtherspanError`."""
+    """Make the zone's namespace if it has none, move its links there, apply addresses and routes, then what ipadm stored for it.
+
+    Errors: `EtherspanError`.
+    """
     pinned = namespace(root, name)
     if not netns.is_pinned(pinned):
         netns.pin(pinned)
@@ -119,8 +124,9 @@ def start(root: Path, name: str, zone: Zone) -> None:
     with Dladm(LocalSystem(root)) as handle:
         for link in zone.nics:
             _assign(handle, link, name)
-    for link, nic in zone.nics.items():
-        netns.call(pinned, netconf.configure, link, nic.address, nic.routes)
+        for link, nic in zone.nics.items():
+            netns.call(pinned, netconf.configure, link, nic.address, nic.routes)
+        apply_zone(root, handle, name, [link for link, nic in zone.nics.items() if nic.address])
 
 
 def boot(root: Path) -> None:

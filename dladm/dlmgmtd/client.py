@@ -5,6 +5,10 @@
 
 Every method raises `KernelError`: EACCES without the datalink-config privilege, ENOENT for a link that is not there (and when the host
 is not up), EINVAL for a name or an argument that is not allowed.
+
+A daemon that dies while it has a request leaves everything as it was before or as it was to be, and its successor knows which. So a
+request whose answer did not come is made again, and one that turns out to be done is content with that: a command does not fail
+because the daemon was killed under it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from typing import Any, Self
 
 from dladm.dlmgmtd.protocol import (
     ALL_FLAGS,
+    DAEMON,
     OPERATIONS,
+    WALK_BATCH,
     ConfType,
     ConfValue,
     LinkInfo,
@@ -24,11 +30,12 @@ from dladm.dlmgmtd.protocol import (
     encode_attrs,
     encode_request,
 )
-from dladm.doors.client import Door
+from dladm.doors.client import TRIES, Door
 from dladm.doors.message import decode_reply
 from kernel_sim.dev import paths
 from kernel_sim.dev.client import System
-from kernel_sim.sys.dld import DATALINK_CLASS_ALL
+from kernel_sim.sys.dld import DATALINK_CLASS_ALL, DatalinkFlag
+from kernel_sim.sys.errno import Errno, KernelError
 
 __all__ = ["ConfType", "ConfValue", "Dlmgmt", "LinkInfo"]
 
@@ -41,6 +48,7 @@ class Dlmgmt:
 
     def __init__(self, system: System) -> None:
         self._door = Door(system, paths.DLMGMT_DOOR)
+        self._first: object = None
 
     def __enter__(self) -> Self:
         return self
@@ -67,13 +75,25 @@ class Dlmgmt:
     def destroy_linkid(self, linkid: int, flags: int = ALL_FLAGS) -> None:
         """Take flags from a link: with PERSIST its stored line goes, with the last flag the link goes.
 
+        A daemon that was started after its device went has done so by itself: then it is no error that there is nothing to take.
+
         Errors: ENOENT no such link, or it has none of these flags; EBUSY the kernel still has a device of this id.
         """
-        self._call(Op.DESTROY_LINKID, {"linkid": linkid, "flags": int(flags)})
+        try:
+            self._call(Op.DESTROY_LINKID, {"linkid": linkid, "flags": int(flags)})
+        except KernelError as error:
+            if error.errno is not Errno.ENOENT or not self._talks_to_another():
+                raise
 
     def up_linkid(self, linkid: int) -> None:
-        """Mark a persistent link active. Errors: EINVAL it is active already (DLM-Q34)."""
-        self._call(Op.UP_LINKID, {"linkid": linkid})
+        """Mark a persistent link active, whose device is there. One that is active already stays so: a daemon that was started
+        since the device was made has found it.
+        """
+        try:
+            self._call(Op.UP_LINKID, {"linkid": linkid})
+        except KernelError as error:
+            if error.errno is not Errno.EINVAL or DatalinkFlag.ACTIVE not in self.linkid2info(linkid).flags:
+                raise
 
     def rename(self, linkid: int, name: str) -> None:
         """Give a link another name; stored lines whose `linkover` is the old name follow. Errors: EEXIST, EINVAL."""
@@ -96,11 +116,20 @@ class Dlmgmt:
         found: list[LinkInfo] = []
         more = True
         while more:
-            after = found[-1].linkid if found else 0
-            reply = self._call(Op.WALK, {"classes": int(class_mask), "flags": int(flags_mask), "after": after})
-            found += [LinkInfo.from_json(one) for one in reply["links"]]
-            more = reply["more"]
+            page, more = self._page(class_mask, flags_mask, after=found[-1].linkid if found else 0)
+            found += page
         return found
+
+    def any(self, class_mask: int = DATALINK_CLASS_ALL, flags_mask: int = ALL_FLAGS) -> bool:
+        """Whether a walk would find a link; quick however many there are."""
+        return bool(self._page(class_mask, flags_mask, most=1)[0])
+
+    def _page(
+        self, class_mask: int, flags_mask: int, *, after: int = 0, most: int = WALK_BATCH
+    ) -> tuple[list[LinkInfo], bool]:
+        fields = {"classes": int(class_mask), "flags": int(flags_mask), "after": after, "most": most}
+        reply = self._call(Op.WALK, fields)
+        return [LinkInfo.from_json(one) for one in reply["links"]], bool(reply["more"])
 
     # ------------------------------------------------------------------ stored configuration
 
@@ -135,5 +164,57 @@ class Dlmgmt:
         self._call(Op.REMOVE_CONF, {"linkid": linkid})
 
     def _call(self, op: Op, fields: Mapping[str, Any]) -> dict[str, Any]:
-        call = self._door.change if OPERATIONS[op].privileged else self._door.read
-        return decode_reply(call(encode_request(op, fields)))
+        message = encode_request(op, fields)
+        if not OPERATIONS[op].privileged:
+            return self._answer(self._door.read(message))
+        for _attempt in range(TRIES - 1):
+            try:
+                return self._answer(self._door.change(message))
+            except KernelError as error:
+                if error.errno is not Errno.ECONNRESET:
+                    raise
+            if self._is_done(op, fields):
+                return {}
+        return self._answer(self._door.change(message))
+
+    def _answer(self, raw: bytes) -> dict[str, Any]:
+        reply = decode_reply(raw)
+        if self._first is None:
+            self._first = reply.get(DAEMON)
+        return reply
+
+    def _talks_to_another(self) -> bool:
+        """Whether the daemon is another one than the one that answered first."""
+        first = self._first
+        fields = {"classes": 0, "flags": 0, "after": 0, "most": 1}
+        now: object = self._call(Op.WALK, fields).get(DAEMON)
+        return first is not None and now != first
+
+    def _is_done(self, op: Op, fields: Mapping[str, Any]) -> bool:
+        """Whether a change without an answer was made, for those that cannot be made twice."""
+        match op:
+            case Op.DESTROY_LINKID:
+                return not self._flags(fields["linkid"]) & int(fields["flags"])
+            case Op.RENAME:
+                return self.linkid2info(fields["linkid"]).name == str(fields["name"])
+            case Op.REMOVE_CONF:
+                return not self._has_line(fields["linkid"])
+            case _:
+                return False
+
+    def _flags(self, linkid: int) -> int:
+        try:
+            return int(self.linkid2info(linkid).flags)
+        except KernelError as error:
+            if error.errno is not Errno.ENOENT:
+                raise
+            return 0
+
+    def _has_line(self, linkid: int) -> bool:
+        try:
+            self.read_conf(linkid)
+        except KernelError as error:
+            if error.errno is not Errno.ENOENT:
+                raise
+            return False
+        return True

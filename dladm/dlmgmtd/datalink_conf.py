@@ -6,13 +6,17 @@ Nothing is escaped, so a value holds neither `;` nor `=` nor blanks. On reading,
 an attribute without a value does not count. The file is kept line by line: comments, empty lines and lines that cannot be read stay
 byte for byte where they are and are reported with their numbers (DLM-Q44), a changed link's line is replaced in place, a new one goes
 to the end.
+
+A link's second line is no link's: it is reported and kept as long as the first one is there. It goes with the first, or a link that
+was deleted would be back after the next boot.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from ply import lex, yacc
@@ -99,7 +103,7 @@ class _LineGrammar:
 
 
 class LineParser:
-    """Reads single lines. Building one takes some milliseconds; it is used again."""
+    """Reads single lines. Building one takes some milliseconds: `line_parser` keeps one."""
 
     def __init__(self) -> None:
         grammar = _LineGrammar()
@@ -108,12 +112,20 @@ class LineParser:
 
     def parse(self, line: str) -> tuple[str, dict[str, ConfValue]]:
         """The name and the attributes of a line. Errors: `UnreadableError`."""
+        if "\0" in line:
+            raise UnreadableError("it holds a NUL byte")
         self._lexer.begin("INITIAL")
         name, attributes = self._parser.parse(line, lexer=self._lexer)
         for key, value in attributes.items():
             if (wrong := _wrong_value(value)) is not None:
                 raise UnreadableError(f"{key}: {wrong}")
         return str(name), attributes
+
+
+@functools.cache
+def line_parser() -> LineParser:
+    """The parser that all files share."""
+    return LineParser()
 
 
 def _wrong_value(value: ConfValue) -> str | None:
@@ -166,24 +178,32 @@ class Problem:
 
 @dataclass(slots=True, frozen=True)
 class _Row:
+    """A line; `second_of` is the link whose second line it is."""
+
     text: str
     entry: Entry | None = None
+    second_of: str = ""
+
+    def is_of(self, name: str) -> bool:
+        return self.second_of == name or (self.entry is not None and self.entry.name == name)
 
 
 @dataclass(slots=True, frozen=True)
 class LinkFile:
-    """A file of link lines; a value, each change gives another one."""
+    """A file of link lines; a value, each change gives another one. Its cost is that of a copy, so that large files stay quick."""
 
     rows: tuple[_Row, ...] = ()
     problems: tuple[Problem, ...] = ()
+    _places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """Read a file. No content is an error: what cannot be read is in `problems`."""
-        parser = LineParser()
+    def parse(cls, raw: bytes, known: LinkFile | None = None) -> Self:
+        """Read a file. No content is an error: what cannot be read is in `problems`. Lines of `known` are not read again."""
+        read = {row.text: row.entry for row in known.rows if row.entry is not None} if known is not None else {}
+        parser = line_parser()
         rows: list[_Row] = []
         problems: list[Problem] = []
-        names: dict[str, int] = {}
+        places: dict[str, int] = {}
         lines = raw.decode("utf-8", "surrogateescape").split("\n")
         if not lines[-1]:
             lines.pop()
@@ -192,19 +212,22 @@ class LinkFile:
                 rows.append(_Row(text))
                 continue
             try:
-                entry = Entry(*parser.parse(text))
-                if names.setdefault(entry.name, number) != number:
-                    raise UnreadableError(f"{entry.name} is on line {names[entry.name]} already")
+                entry = read.get(text) or Entry(*parser.parse(text))
             except UnreadableError as error:
                 problems.append(Problem(number, str(error)))
                 rows.append(_Row(text))
+                continue
+            if entry.name in places:
+                problems.append(Problem(number, f"{entry.name} is on line {places[entry.name] + 1} already"))
+                rows.append(_Row(text, second_of=entry.name))
             else:
+                places[entry.name] = len(rows)
                 rows.append(_Row(text, entry))
-        return cls(tuple(rows), tuple(problems))
+        return cls(tuple(rows), tuple(problems), places)
 
     def render(self) -> bytes:
         """The file's bytes."""
-        return "".join(f"{row.text}\n" for row in self.rows).encode("utf-8", "surrogateescape")
+        return "\n".join([*[row.text for row in self.rows], ""]).encode("utf-8", "surrogateescape")
 
     def entries(self) -> list[Entry]:
         """The links, in the order of their lines."""
@@ -212,31 +235,39 @@ class LinkFile:
 
     def get(self, name: str) -> Attributes | None:
         """A link's attributes, None when it has no line."""
-        return next((one.attributes for one in self.entries() if one.name == name), None)
+        place = self._places.get(name)
+        entry = self.rows[place].entry if place is not None else None
+        return entry.attributes if entry is not None else None
 
     def line_number(self, name: str) -> int:
-        """Where a link's line is, from 1."""
-        return next(at for at, row in enumerate(self.rows, 1) if row.entry is not None and row.entry.name == name)
+        """Where the line of a link that has one is, from 1."""
+        return self._places[name] + 1
 
     def put(self, name: str, attributes: Attributes) -> Self:
         """With a line for that link, in place of the one it had. Errors: those of `format_line`."""
         kept = {key: value for key, value in attributes.items() if value.text}
         row = _Row(format_line(name, kept), Entry(name, kept))
-        rows = [row if old.entry is not None and old.entry.name == name else old for old in self.rows]
-        if row not in rows:
-            rows.append(row)
-        return type(self)(tuple(rows), self.problems)
+        place = self._places.get(name)
+        if place is None:
+            return type(self)((*self.rows, row), self.problems, {**self._places, name: len(self.rows)})
+        return type(self)((*self.rows[:place], row, *self.rows[place + 1 :]), self.problems, self._places)
 
     def remove(self, name: str) -> Self:
-        """Without that link's line."""
-        rows = tuple(row for row in self.rows if row.entry is None or row.entry.name != name)
-        return type(self)(rows, self.problems)
+        """Without that link's line, and without what was hidden behind it."""
+        if name not in self._places:
+            return self
+        return self._with_rows(row for row in self.rows if not row.is_of(name))
 
     def rename(self, old: str, new: str, referring_key: str) -> Self:
-        """With another name for a link, also where lines refer to it by `referring_key`. Errors: ENOSPC."""
+        """With another name for a link, also where lines refer to it by `referring_key`; a line that has that name goes.
+
+        Errors: ENOSPC.
+        """
         rows: list[_Row] = []
         for row in self.rows:
             entry = row.entry
+            if row.is_of(new) or row.second_of == old:
+                continue
             if entry is None:
                 rows.append(row)
                 continue
@@ -247,4 +278,9 @@ class LinkFile:
                 attributes[referring_key] = ConfValue(refers.type, new)
             changed = Entry(name, attributes)
             rows.append(row if changed == entry else _Row(format_line(name, attributes), changed))
-        return type(self)(tuple(rows), self.problems)
+        return self._with_rows(rows)
+
+    def _with_rows(self, rows: Iterable[_Row]) -> Self:
+        kept = tuple(rows)
+        places = {row.entry.name: place for place, row in enumerate(kept) if row.entry is not None}
+        return type(self)(kept, self.problems, places)

@@ -1,7 +1,8 @@
 """What travels on dlmgmtd's door: one JSON object a message, a reply to every request.
 
 Request `{"op": NAME, FIELD: VALUE ...}`, reply `{"errno": N, ...}` with N an illumos errno and 0 for success. `OPERATIONS` gives the
-fields of every operation and whether it changes anything (then the caller needs the datalink-config privilege).
+fields of every operation and whether it changes anything (then the caller needs the datalink-config privilege). A reply of success also
+carries `daemon`, a number by which a client notices that it talks to another daemon than before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kernel_sim.sys.errno import Errno, KernelError
 
 WALK_BATCH: Final = 256
 """The most links in one WALK reply; the client asks again from the last id."""
+DAEMON: Final = "daemon"
 ALL_FLAGS: Final = DatalinkFlag.ACTIVE | DatalinkFlag.PERSIST
 
 
@@ -103,10 +105,16 @@ class Op(StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Shape:
-    """The fields of a request, and whether it needs the privilege."""
+    """The fields of a request, whether it needs the privilege, and whether links that were written by hand count for its answer."""
 
     fields: Mapping[str, type]
     privileged: bool = False
+    asks_file: bool = False
+
+    @property
+    def follows_file(self) -> bool:
+        """datalink.conf is looked at before it is done."""
+        return self.privileged or self.asks_file
 
 
 OPERATIONS: Final[Mapping[Op, Shape]] = {
@@ -116,8 +124,8 @@ OPERATIONS: Final[Mapping[Op, Shape]] = {
     Op.RENAME: Shape({"linkid": int, "name": str}, privileged=True),
     Op.SET_ZONE: Shape({"linkid": int, "zone": str}, privileged=True),
     Op.LINKID2INFO: Shape({"linkid": int}),
-    Op.NAME2INFO: Shape({"name": str}),
-    Op.WALK: Shape({"classes": int, "flags": int, "after": int}),
+    Op.NAME2INFO: Shape({"name": str}, asks_file=True),
+    Op.WALK: Shape({"classes": int, "flags": int, "after": int, "most": int}, asks_file=True),
     Op.READ_CONF: Shape({"linkid": int}),
     Op.CREATE_CONF: Shape({"linkid": int, "name": str, "class": int, "media": int, "attrs": list}, privileged=True),
     Op.SET_CONF_FIELD: Shape({"linkid": int, "key": str, "type": str, "text": str}, privileged=True),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
+from dladm.dlmgmtd.active import GLOBAL, ActiveCache
 from dladm.dlmgmtd.datalink_conf import Attributes, LinkFile
 from dladm.dlmgmtd.names import KernelNames, phys_names
 from dladm.dlmgmtd.protocol import (
@@ -21,7 +23,7 @@ from dladm.dlmgmtd.protocol import (
     decode_type,
     encode_attrs,
 )
-from dladm.dlmgmtd.store import Store
+from dladm.dlmgmtd.store import Rename, Store
 from dladm.dlmgmtd.table import Change, LinkTable
 from dladm.libdladm.linkname import is_valid
 from kernel_sim.dev.log import Log
@@ -31,7 +33,6 @@ from kernel_sim.sys.errno import Errno, KernelError
 CLASS: Final = "class"
 MEDIA: Final = "media"
 LINKOVER: Final = "linkover"
-_GLOBAL: Final = "global"
 _BASE: Final = (CLASS, MEDIA)
 
 
@@ -43,6 +44,8 @@ class LinkService:
         self._store = store
         self._kernel = kernel
         self._log = log
+        self._cache = ActiveCache()
+        self._followed = LinkFile()
         self._left_out: set[str] = set()
         self._handlers: Mapping[Op, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             Op.CREATE_LINKID: self._create_linkid,
@@ -62,8 +65,11 @@ class LinkService:
 
     def handle(self, request: Request, *, privileged: bool) -> dict[str, Any]:
         """Do a request; the fields of its reply. Errors: EACCES without the privilege, those of the operation."""
-        if OPERATIONS[request.op].privileged and not privileged:
+        shape = OPERATIONS[request.op]
+        if shape.privileged and not privileged:
             raise KernelError(Errno.EACCES, f"{request.op} takes the privilege to configure data links")
+        if shape.follows_file:
+            self._follow_file()
         return self._handlers[request.op](request.fields)
 
     # ------------------------------------------------------------------ start
@@ -71,9 +77,12 @@ class LinkService:
     def load(self) -> None:
         """Learn what there is: what the kernel has, its physical links, datalink.conf; then tell the kernel all names.
 
-        A name in the kernel that has neither device nor line was pushed for a client that never got its answer: it is taken back.
+        A name in the kernel that has neither device nor line was pushed for a client that never got its answer: it is taken back. A
+        rename that was under way is done to its end when datalink.conf has it.
         """
-        stored = self._stored_links(self._store.read_conf())
+        self._finish_rename()
+        self._followed = self._store.read_conf()
+        stored = self._stored_links(self._followed)
         phys = phys_names(self._kernel.phys())
         known = sorted(self._kernel.pushed(), key=lambda link: (not self._kernel.has_device(link), link.linkid))
         for link in known:
@@ -88,7 +97,51 @@ class LinkService:
                 self.table.apply(self.table.create(name, link_class, media, DatalinkFlag.PERSIST))
         for link in self.table:
             self._kernel.push(link)
+            self._cache.apply(Change(None, link))
         self._write_cache()
+
+    def _finish_rename(self) -> None:
+        """Tell the kernel of a rename that reached datalink.conf only; where it refuses, the file is taken back."""
+        rename = self._store.read_rename()
+        if rename is None:
+            return
+        file = self._store.read_conf()
+        found = [one for one in self._kernel.pushed() if (one.linkid, one.name) == (rename.linkid, rename.old)]
+        if found and file.get(rename.new) is not None and file.get(rename.old) is None:
+            try:
+                self._kernel.push(replace(found[0], name=rename.new))
+            except KernelError as error:
+                self._log.warning("a rename is taken back", link=rename.old, new=rename.new, reason=str(error))
+                self._store.write_conf(file.rename(rename.new, rename.old, LINKOVER))
+        self._end_rename()
+
+    def _end_rename(self) -> None:
+        """A note that stays matches no link's name any more, and the next one takes its place."""
+        try:
+            self._store.end_rename()
+        except KernelError as error:
+            self._log.warning("the note of a rename that has ended stays", reason=str(error))
+
+    def _follow_file(self) -> None:
+        """Take up the links that somebody has written into datalink.conf, so that no new link gets the name, and the line, of one."""
+        try:
+            file = self._store.read_conf()
+        except KernelError as error:  # who needs it is told
+            self._log.warning("datalink.conf is not followed", reason=str(error))
+            return
+        if file is self._followed:
+            return
+        self._followed = file
+        for name, (link_class, media) in self._stored_links(file).items():
+            try:
+                if not self.table.has_name(name):
+                    self._commit(self.table.create(name, link_class, media, DatalinkFlag.PERSIST))
+                    continue
+                link = self.table.find(name)
+                if link.link_class == link_class and link.link_class is not DatalinkClass.PHYS:
+                    self._commit(self.table.flagged(link.linkid, DatalinkFlag.PERSIST))
+            except KernelError as error:
+                self._log.warning("a link of datalink.conf is left out", link=name, reason=str(error))
 
     def _flags_of(self, link: LinkInfo, stored: Mapping[str, tuple[int, int]], *, has_phys: bool) -> DatalinkFlag:
         is_phys = link.link_class is DatalinkClass.PHYS
@@ -153,11 +206,20 @@ class LinkService:
     def _destroy_linkid(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         link = self._own(fields["linkid"])
         change = self.table.unflagged(link.linkid, fields["flags"])
-        file = None
-        if fields["flags"] & DatalinkFlag.PERSIST and DatalinkFlag.PERSIST in link.flags:
-            file = self._store.read_conf()
-            file = file.remove(link.name) if file.get(link.name) is not None else None
-        self._commit(change, file)
+        file = self._store.read_conf()
+        running = self._kernel.has_device(link)
+        if change.after is None and running:  # before the line goes: a daemon that dies now cannot bring it back
+            raise KernelError(Errno.EBUSY, f"link {link.name} exists")
+        forgets = fields["flags"] & DatalinkFlag.PERSIST and DatalinkFlag.PERSIST in link.flags
+        try:
+            self._commit(change, file.remove(link.name) if forgets else file)
+        except KernelError:
+            if (
+                forgets and not running and DatalinkFlag.ACTIVE in link.flags
+            ):  # the line stays; the device has gone all the same
+                with contextlib.suppress(KernelError):
+                    self._commit(self.table.unflagged(link.linkid, DatalinkFlag.ACTIVE))
+            raise
         return {}
 
     def _up_linkid(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,18 +234,26 @@ class LinkService:
         change = self.table.renamed(link.linkid, fields["name"])
         before = self._store.read_conf()
         file = before.rename(link.name, fields["name"], LINKOVER)
-        self._commit(change, file if file != before else None)
+        if file == before:
+            self._commit(change)
+            return {}
+        self._store.begin_rename(Rename(link.linkid, link.name, fields["name"]))
+        try:
+            self._commit(change, file)
+        finally:
+            self._end_rename()
         return {}
 
     def _set_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        zone = "" if fields["zone"] == _GLOBAL else fields["zone"]
+        zone = "" if fields["zone"] == GLOBAL else fields["zone"]
         self._commit(self.table.zoned(self._own(fields["linkid"]).linkid, zone))
         return {}
 
     def _walk(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        most = min(max(fields["most"], 1), WALK_BATCH)
         walk = self.table.walk(fields["classes"], fields["flags"], fields["after"])
-        found = list(islice(walk, WALK_BATCH + 1))
-        return {"links": [link.to_json() for link in found[:WALK_BATCH]], "more": len(found) > WALK_BATCH}
+        found = list(islice(walk, most + 1))
+        return {"links": [link.to_json() for link in found[:most]], "more": len(found) > most}
 
     # ------------------------------------------------------------------ stored configuration
 
@@ -195,7 +265,11 @@ class LinkService:
         link = self._own(fields["linkid"])
         if (fields["name"], fields["class"], fields["media"]) != (link.name, link.link_class, link.media):
             raise KernelError(Errno.EINVAL, f"link {link.linkid} is {link.name} of class {link.link_class.label}")
-        self._write_line(link, self._store.read_conf(), decode_attrs(fields["attrs"]))
+        attributes = decode_attrs(fields["attrs"])
+        lower = attributes.get(LINKOVER)
+        if lower is not None and not self.table.has_name(lower.text):  # renamed or deleted since the client looked
+            raise KernelError(Errno.ENOENT, f"no link is called {lower.text}; {link.name} cannot be stored over it")
+        self._write_line(link, self._store.read_conf(), attributes)
         return {}
 
     def _set_conf_field(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +292,7 @@ class LinkService:
         link = self._own(fields["linkid"])
         file = self._store.read_conf()
         self._stored(file, link)
-        self._store.write_conf(file.remove(link.name))
+        self._write_conf(file.remove(link.name))
         return {}
 
     def _write_line(self, link: LinkInfo, file: LinkFile, attributes: Attributes) -> None:
@@ -242,19 +316,23 @@ class LinkService:
     # ------------------------------------------------------------------ all or nothing
 
     def _commit(self, change: Change, file: LinkFile | None = None) -> None:
-        """Bring files, kernel and table to the state after a change; what failed half-way is taken back before the error goes out."""
+        """Bring file, kernel and table to the state after a change; what failed half-way is taken back before the error goes out."""
+        before = self._followed
         with contextlib.ExitStack() as undo:
-            if file is not None:
-                before = self._store.read_conf()
-                self._store.write_conf(file)
-                undo.callback(self._undo, lambda: self._store.write_conf(before))
+            if file is not None and file is not before:
+                self._write_conf(file)
+                undo.callback(self._undo, lambda: self._write_conf(before))
             if change.before != change.after:
                 undo.callback(self._undo, lambda: self._tell(change.reverse))
                 self._tell(change)
                 self.table.apply(change)
-                undo.callback(self.table.undo, change)
-                self._write_cache()
             undo.pop_all()
+        if self._cache.apply(change):
+            self._write_cache()
+
+    def _write_conf(self, file: LinkFile) -> None:
+        self._store.write_conf(file)
+        self._followed = file
 
     def _tell(self, change: Change) -> None:
         if change.after is not None:
@@ -269,7 +347,11 @@ class LinkService:
             self._log.error("a change that failed could not be taken back", reason=str(error))
 
     def _write_cache(self) -> None:
-        self._store.write_cache(link for link in self.table if DatalinkFlag.ACTIVE in link.flags)
+        """The cache repeats what the kernel knows, so that a change does not fail for it; the next one writes it whole."""
+        try:
+            self._store.write_cache(self._cache.render())
+        except KernelError as error:
+            self._log.warning("the cache of active links is not up to date", reason=str(error))
 
 
 def _class_of(attributes: Attributes) -> DatalinkClass:

@@ -1,4 +1,4 @@
-"""The boot steps, once kernel and dlmgmtd are there: overlays, VNICs and etherstubs, zones. `python -m etherspan.host.boot`.
+"""The boot steps, once kernel and dlmgmtd are there: overlays, VNICs and etherstubs, zones, addresses. `python -m etherspan.host.boot`.
 
 A step that fails does not keep the next from being tried. What went wrong is on standard error, a line each; the exit status is 1
 then. Steps that have nothing to do are not begun.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dladm.dlmgmtd.client import Dlmgmt
+from etherspan.ipadm import IPADM_CONF
 from kernel_sim.dev import paths
 from kernel_sim.dev.client import LocalSystem
 from kernel_sim.dev.service import arm_parent_death, restarter_pid
@@ -47,6 +48,20 @@ def _zones(root: Path) -> bool:
     return True
 
 
+def _addresses(root: Path) -> bool:
+    if not (root / IPADM_CONF).exists():
+        return True
+    from etherspan.errors import EtherspanError
+    from etherspan.ipadm.boot import apply_host
+
+    try:
+        apply_host(root)
+    except EtherspanError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
+
+
 def main() -> int:
     """Take the steps; the exit status."""
     arm_parent_death(restarter_pid())
@@ -60,6 +75,7 @@ def main() -> int:
             print(f"{subcommand}: {error}", file=sys.stderr)
             done = False
     done &= _zones(root)
+    done &= _addresses(root)
     return 0 if done else 1
 
 

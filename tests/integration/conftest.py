@@ -51,6 +51,7 @@ from kernel_sim.sys.codec import (
 from kernel_sim.sys.dld import DLDIOC_SETMACPROP, DatalinkClass, DatalinkFlag, MacProp
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.kstat import KSTAT_IOC_READ
+from tests.integration.hosts import booted, host, killed, panicked, with_links  # noqa: F401 - fixtures
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000

@@ -75,11 +75,14 @@ class LinkTableMachine(RuleBasedStateMachine):
             self.names[linkid] = name
 
     @rule(linkid=ids, flags=FLAGS)
-    def fail_half_way(self, linkid: int, flags: DatalinkFlag) -> None:
+    def plan_and_give_up(self, linkid: int, flags: DatalinkFlag) -> None:
         if linkid in self.names and self.flags[linkid] & flags:
-            change = self.table.unflagged(linkid, flags)
-            self.table.apply(change)
-            self.table.undo(change)
+            self.table.unflagged(linkid, flags)
+
+    @rule(after=st.integers(0, HIGHEST), flags=FLAGS)
+    def walk(self, after: int, flags: DatalinkFlag) -> None:
+        found = [one.linkid for one in self.table.walk(~0, int(flags), after)]
+        assert found == [one for one in sorted(self.names) if one > after and self.flags[one] & flags]
 
     @invariant()
     def agrees_with_the_model(self) -> None:

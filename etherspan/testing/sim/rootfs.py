@@ -6,14 +6,12 @@ Paths are relative to the host's root, as `kernel_sim.dev.paths` has them. There
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dladm.dlmgmtd.datalink_conf import LinkFile
-from dladm.dlmgmtd.protocol import LinkInfo
-from dladm.dlmgmtd.store import CACHE, Store, cache_line
+from dladm.dlmgmtd.store import Store
 from kernel_sim.dev import paths
 from kernel_sim.sys.errno import Errno, strerror
 from libvarpd.errors import VarpdError
@@ -125,18 +123,23 @@ class Folder(MutableMapping[str, bytes]):
 
 
 class LinkStore(Store):
-    """dlmgmtd's two files."""
+    """dlmgmtd's files."""
 
     def __init__(self, fs: RootFs) -> None:
         super().__init__(Path("/"))
         self._fs = fs
 
-    def read_conf(self) -> LinkFile:
-        found = self._fs.get(paths.DATALINK_CONF)
-        return LinkFile.parse(found.data) if found is not None else LinkFile()
+    def read_file(self, path: Path) -> bytes | None:
+        found = self._fs.get(_below_root(path))
+        return found.data if found is not None else None
 
-    def write_conf(self, file: LinkFile) -> None:
-        self._fs.write(paths.DATALINK_CONF, file.render())
+    def replace_file(self, path: Path, content: bytes, *, durable: bool) -> None:
+        self._fs.write(_below_root(path), content)
 
-    def write_cache(self, links: Iterable[LinkInfo]) -> None:
-        self._fs.write(CACHE, "".join(f"{cache_line(link)}\n" for link in links).encode())
+    def remove_file(self, path: Path) -> None:
+        if self._fs.get(_below_root(path)) is not None:
+            self._fs.remove(_below_root(path))
+
+
+def _below_root(path: Path) -> str:
+    return str(path.relative_to("/"))

@@ -50,8 +50,8 @@ class Claim(NamedTuple):
 
 
 def read_claim(data: Buffer, at: int, end: int) -> Claim | None:
-    """The claim of the message whose ICMPv6 header is at `at` and which ends at `end`; None when it is cut short or its options have no
-    end.
+    """The claim of the message whose ICMPv6 header is at `at` and which ends at `end`; None when it, or the option
+    with the address, is cut short, or its options have no end.
 
     A redirect claims nothing. A link-layer address has the length that its option gives it.
     """
@@ -67,7 +67,9 @@ def read_claim(data: Buffer, at: int, end: int) -> Claim | None:
     while end - options > 2:
         size = 8 * data[options + 1]
         if data[options] == own:
-            macs.append(bytes(data[options + 2 : min(options + size, end)]))
+            if options + size > end:
+                return None
+            macs.append(bytes(data[options + 2 : options + size]))
         if not size:
             return None
         options += size

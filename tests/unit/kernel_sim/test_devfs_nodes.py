@@ -15,7 +15,15 @@ from kernel_sim.io.loop import Loop
 from kernel_sim.kernel import Kernel
 from kernel_sim.overlay.plugins.vxlan import PLUGIN
 from kernel_sim.sys import dld, es, overlay, overlay_target
-from kernel_sim.sys.codec import EsNameSet, KstatChain, KstatEntry, OverlayCreate, OverlayLink, OverlayNprops
+from kernel_sim.sys.codec import (
+    EsNameSet,
+    KstatChain,
+    KstatEntry,
+    KstatHeader,
+    OverlayCreate,
+    OverlayLink,
+    OverlayNprops,
+)
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.kstat import KSTAT_IOC_CHAIN, KSTAT_IOC_READ, KSTAT_IOC_WALK, unpack_entries
 
@@ -25,11 +33,10 @@ def system(tmp_path: Path) -> Iterator[LocalSystem]:
     """A kernel in memory behind real nodes, on a loop of its own."""
     (tmp_path / "dev").mkdir()
     loop = Loop()
-    clock = MemoryClock()
     kernel = Kernel(
-        clock=clock,
+        clock=loop,
         random=MemoryRandom(),
-        underlay=MemoryNetwork(clock).underlay("10.0.0.1"),
+        underlay=MemoryNetwork(MemoryClock()).underlay("10.0.0.1"),
         ports=MemoryPorts(),
         encap_plugins=[PLUGIN],
     )
@@ -107,11 +114,13 @@ def test_statistics_are_listed_in_pages_and_read_by_name(system: LocalSystem) ->
 
 def test_a_walk_gives_every_set_with_its_times_and_then_begins_again(system: LocalSystem) -> None:
     with Device.open(system, paths.DLD) as node:
-        for linkid in range(1, 12):  # more than one answer holds
+        for linkid in range(1, 80):  # more than one answer holds
             node.ioctl(es.ES_NAME_SET, EsNameSet(linkid, dld.DatalinkClass.OVERLAY, 1, f"demo{linkid}").pack())
             node.ioctl(overlay.OVERLAY_IOC_CREATE, OverlayCreate(linkid, linkid, "vxlan").pack())
     with Device.open(system, paths.KSTAT, framing.FREAD) as node:
-        headers = KstatChain.unpack(node.ioctl(KSTAT_IOC_CHAIN, KstatChain().pack())).headers
+        headers: tuple[KstatHeader, ...] = ()
+        while page := KstatChain.unpack(node.ioctl(KSTAT_IOC_CHAIN, KstatChain(len(headers)).pack())).headers:
+            headers += page
         for _ in range(2):
             answers = list(iter(lambda: node.ioctl(KSTAT_IOC_WALK), b""))
             assert len(answers) > 1
@@ -124,15 +133,15 @@ def test_a_walk_gives_every_set_with_its_times_and_then_begins_again(system: Loc
 
 def test_a_walk_leaves_out_links_that_go_meanwhile(system: LocalSystem) -> None:
     with Device.open(system, paths.DLD) as control, Device.open(system, paths.KSTAT, framing.FREAD) as node:
-        for linkid in range(1, 30):
+        for linkid in range(1, 80):
             control.ioctl(es.ES_NAME_SET, EsNameSet(linkid, dld.DatalinkClass.OVERLAY, 1, f"demo{linkid}").pack())
             control.ioctl(overlay.OVERLAY_IOC_CREATE, OverlayCreate(linkid, linkid, "vxlan").pack())
         begun = unpack_entries(node.ioctl(KSTAT_IOC_WALK))
-        control.ioctl(overlay.OVERLAY_IOC_DELETE, OverlayLink(29).pack())
+        control.ioctl(overlay.OVERLAY_IOC_DELETE, OverlayLink(79).pack())
         rest = [entry for answer in iter(lambda: node.ioctl(KSTAT_IOC_WALK), b"") for entry in unpack_entries(answer)]
         names = {entry.name for entry in (*begun, *rest)}
-        assert "demo28" in names
-        assert "demo29" not in names
+        assert "demo78" in names
+        assert "demo79" not in names
 
 
 def _name(header: object) -> tuple[str, int, str]:
@@ -156,7 +165,7 @@ def test_nodes_that_cannot_all_be_bound_are_not_bound_at_all(tmp_path: Path) -> 
     (tmp_path / paths.DLD).write_text("in the way")
     loop = Loop()
     clock = MemoryClock()
-    network = MemoryNetwork(clock)
+    network = MemoryNetwork(MemoryClock())
     kernel = Kernel(
         clock=clock, random=MemoryRandom(), underlay=network.underlay(), ports=MemoryPorts(), encap_plugins=[]
     )
