@@ -6,7 +6,14 @@ import shutil
 import sys
 
 NEEDS = {
-    "test": {"tshark": "tshark", "dumpcap": "wireshark-common", "busybox": "busybox", "dnsmasq": "dnsmasq-base"},
+    "test": {
+        "tshark": "tshark",
+        "dumpcap": "wireshark-common",
+        "busybox": "busybox",
+        "dnsmasq": "dnsmasq-base",
+        "zsh": "zsh",
+        "fish": "fish",
+    },
     "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
