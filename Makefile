@@ -45,11 +45,12 @@ fidelity: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m 'not soak' --facts build/facts.json
 	$(BIN)/python tools/fidelity.py build/facts.json
 
-## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address
+## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address; thousands of links
 bench: ready
 	@$(BIN)/python tools/needs.py bench
 	$(BIN)/python -m benchmarks.datapath
 	$(BIN)/python -m benchmarks.first_packet
+	$(BIN)/python -m benchmarks.scale
 
 ## make soak      the long runs
 soak: ready
