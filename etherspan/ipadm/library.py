@@ -188,7 +188,7 @@ class Zone:
             stored = session.conf.interface(self.zone, wanted.ifname) is not None
             if stored and not plumbed:
                 raise IpadmError(Status.OP_DISABLE_OBJ, f"{wanted.ifname} is disabled")
-            if persistent and plumbed and not stored:
+            if persistent and plumbed and not stored and not session.take_over(wanted.ifname):
                 raise IpadmError(Status.TEMPORARY_OBJ, f"{wanted.ifname} is not stored")
             self._require_free(session, wanted.aobjname)
             if not plumbed:

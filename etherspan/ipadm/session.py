@@ -127,6 +127,19 @@ class Session:
         self._undo.append(lambda: self._net.unplumb(found))
         self._net.plumb(found)
         self._found[ifname] = replace(found, up=True)
+        self._own(found, ifname, persistent=persistent)
+
+    def take_over(self, ifname: str) -> bool:
+        """Store an interface that others brought up without an address, as a zone's file may. False when it is none of these."""
+        found = self.interface(ifname)
+        bare = all(one.interface.ip.is_link_local for one in found.addresses)
+        if not bare or self.objects.plumbed(self.zone, ifname):
+            return False
+        self._check_link(ifname, persistent=True)
+        self._own(found, ifname, persistent=True)
+        return True
+
+    def _own(self, found: NetInterface, ifname: str, *, persistent: bool) -> None:
         self.objects = self.objects.with_interface(Plumbed(ifname, found.index, self.zone))
         if persistent:
             families = FAMILIES if found.ipv6 else (AF_INET,)
