@@ -10,9 +10,12 @@ from typing import Final
 import pytest
 
 from dladm.cli.main import main
+from dladm.libdladm.handle import Dladm
 from etherspan.testing.sim.world import SimWorld, SimWorldHost
-from kernel_sim.sys.codec import Point
+from kernel_sim.sys.codec import OverlayCreate, Point
+from kernel_sim.sys.dld import DL_ETHER, DatalinkClass, DatalinkFlag
 from kernel_sim.sys.errno import Errno
+from kernel_sim.sys.overlay import OVERLAY_IOC_CREATE
 from kernel_sim.sys.overlay_common import PropPerm, PropType
 from libvarpd.errors import VarpdError
 from libvarpd.plugins.direct import Direct
@@ -96,3 +99,16 @@ def test_a_search_property_that_cannot_be_read_is_left_out_instead_of_shown_as_e
     found = values(host)
     assert "odd/broken" not in found
     assert (found["direct/dest_ip"], found["odd/text"]) == ("--", LONG)
+
+
+def test_an_overlay_that_varpd_has_no_instance_for_says_so(host: SimWorldHost) -> None:
+    with Dladm(host.system) as handle:
+        linkid = handle.dlmgmt.create_linkid("ov9", DatalinkClass.OVERLAY, DL_ETHER, DatalinkFlag.ACTIVE)
+        handle.ioctl(OVERLAY_IOC_CREATE, OverlayCreate(linkid, 99, "vxlan").pack())
+        assert dladm(host, "show-overlay -p -o property,value ov9") == (
+            1,
+            "mtu:1400\nvnetid:99\nencap:vxlan\nvarpd/id:--\nvxlan/listen_ip:--\nvxlan/listen_port:4789\n",
+            "dladm: warning: failed to get varpd props for overlay ov9, varpd id 0: ok\n",
+        )
+    host.svcadm("enable varpd")
+    assert dladm(host, "show-overlay -f -p -o status,details ov9") == (0, "DEGRADED:no varpd instance exists\n", "")
