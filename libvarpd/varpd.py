@@ -18,7 +18,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from typing import BinaryIO, Final
@@ -38,8 +38,6 @@ from libvarpd.privileges import NETADM_GID, NETADM_UID, DropMode
 from libvarpd.registry import PluginRegistry
 
 EXIT_USAGE: Final = 1
-SERVICE_VARIABLE: Final = "SMF_FMRI"
-"""Environment variable that the restarter sets for its services."""
 LOG_NAME: Final = "network-varpd:default.log"
 _OPTIONS: Final = "i:d:"
 _RUN_MODE: Final = 0o700
@@ -71,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     _leave_descriptors()
     try:
         root = paths.host_root()
-        options = include_of_service(root, options)
         setup, drop = _prepare(root, options)
     except FatalError as error:
         print(f"{name}: {error}", file=sys.stderr)
@@ -92,14 +89,6 @@ def parse_options(arguments: Sequence[str]) -> Options:
     doors = [value for option, value in pairs if option == "-d"]
     include = tuple(Path(value).absolute() for option, value in pairs if option == "-i")
     return Options(include, doors[-1] if doors else None)
-
-
-def include_of_service(root: Path, options: Options) -> Options:
-    """As a service, varpd has the host's own plugins, too, after those of the command line (VPD 2.5)."""
-    own = root.absolute() / paths.VARPD_PLUGINS
-    if SERVICE_VARIABLE in os.environ and own.is_dir():
-        return replace(options, include=(*options.include, own))
-    return options
 
 
 def _leave_descriptors() -> None:

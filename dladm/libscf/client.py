@@ -14,7 +14,7 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dladm.doors.client import Door
 from dladm.doors.message import decode_reply
@@ -22,6 +22,9 @@ from dladm.libscf.protocol import PRIVILEGED, Op, ServiceInfo, State, encode_req
 from kernel_sim.dev import paths
 from kernel_sim.dev.client import System
 from kernel_sim.sys.errno import Errno, KernelError
+
+if TYPE_CHECKING:
+    from dladm.libscf.repository import Property
 
 WAIT_SLICE = 30.0
 """The longest one WAIT request parks in the restarter."""
@@ -119,6 +122,21 @@ class Scf:
             left -= part
             if reply["met"] or left <= 0:
                 return State(reply["state"])
+
+    def properties(self, fmri: str, *, running: bool = False) -> dict[str, Property]:
+        """The properties of a service by name: as they are edited, or those it was started with. Errors: ENOENT it has none."""
+        from dladm.libscf.repository import Property
+
+        reply = self._call(Op.GET_PROPERTIES, {"fmri": self.info(fmri).fmri, "running": running})
+        return {name: Property.from_json(one) for name, one in reply["properties"].items()}
+
+    def set_property(self, fmri: str, name: str, wanted: Property) -> None:
+        """Set a property; it counts from the next refresh on. Errors: ENOENT no such property group; EINVAL type or value."""
+        self._call(Op.SET_PROPERTY, {"fmri": self.info(fmri).fmri, "name": name, "property": wanted.to_json()})
+
+    def delete_property(self, fmri: str, name: str) -> None:
+        """Delete a property. Errors: ENOENT."""
+        self._call(Op.DELETE_PROPERTY, {"fmri": self.info(fmri).fmri, "name": name})
 
     def host(self) -> dict[str, Any]:
         """The restarter's own account of the host: `phase` (booting, up, halting, failed), `group`, `boots`, `messages`."""

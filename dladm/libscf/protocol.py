@@ -64,7 +64,7 @@ class ServiceInfo:
 
 
 class Op(StrEnum):
-    """The operations of the door. All but LIST, WAIT and HOST need root or the restarter's own user."""
+    """The operations of the door. All but LIST, WAIT, HOST and GET_PROPERTIES need root or the restarter's own user."""
 
     LIST = "list"
     WAIT = "wait"
@@ -74,9 +74,12 @@ class Op(StrEnum):
     RESTART = "restart"
     REFRESH = "refresh"
     CLEAR = "clear"
+    GET_PROPERTIES = "get-properties"
+    SET_PROPERTY = "set-property"
+    DELETE_PROPERTY = "delete-property"
 
 
-PRIVILEGED = frozenset({Op.ENABLE, Op.DISABLE, Op.RESTART, Op.REFRESH, Op.CLEAR})
+PRIVILEGED = frozenset({Op.ENABLE, Op.DISABLE, Op.RESTART, Op.REFRESH, Op.CLEAR, Op.SET_PROPERTY, Op.DELETE_PROPERTY})
 _FIELDS: Mapping[Op, Mapping[str, tuple[type, ...]]] = {
     Op.LIST: {},
     Op.HOST: {},
@@ -86,6 +89,9 @@ _FIELDS: Mapping[Op, Mapping[str, tuple[type, ...]]] = {
     Op.RESTART: {"fmri": (str,)},
     Op.REFRESH: {"fmri": (str,)},
     Op.CLEAR: {"fmri": (str,)},
+    Op.GET_PROPERTIES: {"fmri": (str,), "running": (bool,)},
+    Op.SET_PROPERTY: {"fmri": (str,), "name": (str,), "property": (dict,)},
+    Op.DELETE_PROPERTY: {"fmri": (str,), "name": (str,)},
 }
 
 

@@ -15,15 +15,16 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from dladm.libscf.protocol import DLMGMTD, RESTARTER, ServiceInfo, State
+from dladm.libscf.protocol import DLMGMTD, RESTARTER, VARPD, ServiceInfo, State
 from etherspan.host import layout, links
 from etherspan.host.children import Children, Contract
+from etherspan.host.repository import RepositoryFile
 from etherspan.host.services import KERNEL, RESTARTER_DESCRIPTION, RESTARTER_LOG, SERVICES
 from etherspan.host.states import Action, Event, Instance, Phase, advance, ended
 from kernel_sim.dev.log import Log
@@ -64,6 +65,7 @@ class Restarter:
         self._children = Children(root, selector, self._said, self._ended)
         self._instances: dict[str, Instance] = {}
         self._deadlines: dict[str, float] = {}
+        self._repository = RepositoryFile(root)
         self._steps_begun = False
         self._since = time.time()
 
@@ -261,10 +263,21 @@ class Restarter:
     def _start(self, instance: Instance) -> None:
         service = instance.service
         kernel = service.fmri == KERNEL
-        arguments = ("--root", str(self.root), "--group", str(self.group)) if kernel else ()
         dying = self._kernel_dying if kernel else None
+        try:
+            arguments = self._arguments(service.fmri)
+        except KernelError as error:
+            self._log.error(str(error), service=service.fmri)
+            self._event(service.fmri, Event.FAILED_FOR_GOOD, f"{error}.")
+            return
         self._children.start(service.fmri, service.module, arguments, adopts=service.launcher, dying=dying)
         self._deadlines[service.fmri] = time.monotonic() + service.start_seconds
+
+    def _arguments(self, name: str) -> Sequence[str]:
+        """The command line of a service. Errors: `KernelError`: its properties cannot be read."""
+        if name == KERNEL:
+            return "--root", str(self.root), "--group", str(self.group)
+        return self._repository.include_options() if name == VARPD else ()
 
     def _signal(self, instance: Instance, number: int, seconds: float | None) -> None:
         contract = self._children.get(instance.service.fmri)

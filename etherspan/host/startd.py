@@ -25,9 +25,11 @@ from typing import Any, BinaryIO, Final
 from dladm.doors.message import encode_reply
 from dladm.doors.server import DoorServer, Peer
 from dladm.libscf.protocol import PRIVILEGED, RESTARTER, Op, ServiceInfo, decode_request
+from dladm.libscf.repository import Property
 from etherspan.errors import EtherspanError
 from etherspan.host import layout, links
 from etherspan.host.children import become_subreaper
+from etherspan.host.repository import RepositoryFile
 from etherspan.host.restarter import HostPhase, Restarter
 from etherspan.host.services import RESTARTER_LOG
 from etherspan.host.states import EXIT_ERR_FATAL, Event
@@ -60,6 +62,7 @@ class Startd:
         self._root = root
         self._log = log
         self._selector = selectors.DefaultSelector()
+        self._repository = RepositoryFile(root)
         self._waiters: list[_Waiter] = []
         self.restarter = Restarter(root, group, self._selector, log, lambda: booted(self.restarter))
 
@@ -121,12 +124,34 @@ class Startd:
                 "boots": found.boots,
                 "messages": found.messages,
             }
-        if op is Op.REFRESH:
-            self.restarter.refresh(fields["fmri"])
+        if op is Op.GET_PROPERTIES:
+            known = self._repository.read().properties(fields["fmri"], running=fields["running"])
+            return {"properties": {name: one.to_json() for name, one in known.items()}}
+        if op in {Op.SET_PROPERTY, Op.DELETE_PROPERTY}:
+            self._edit(op, fields)
+        elif op is Op.REFRESH:
+            self._refresh(fields["fmri"])
         else:
             self._log.info(f"{op} {fields['fmri']}", service=fields["fmri"])
             self.restarter.request(fields["fmri"], _EVENTS[op])
         return {}
+
+    def _edit(self, op: Op, fields: dict[str, Any]) -> None:
+        """Change the current properties of a service."""
+        fmri, name = fields["fmri"], fields["name"]
+        before = self._repository.read()
+        if op is Op.SET_PROPERTY:
+            after = before.with_property(fmri, name, Property.from_json(fields["property"]))
+        else:
+            after = before.without_property(fmri, name)
+        self._repository.write(after)
+        self._log.info(f"{op} {fmri} {name}", service=fmri)
+
+    def _refresh(self, fmri: str) -> None:
+        before = self._repository.read()
+        if (after := before.refreshed(fmri)) != before:
+            self._repository.write(after)
+        self.restarter.refresh(fmri)
 
     def _wait(self, peer: Peer, fields: dict[str, Any]) -> None:
         self._state(fields["fmri"])

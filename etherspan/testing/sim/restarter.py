@@ -93,6 +93,8 @@ class SimRestarter:
                 return await self._wait(fields["fmri"], fields["states"], fields["seconds"])
             case Op.REFRESH:
                 self._refresh(fields["fmri"])
+            case Op.GET_PROPERTIES | Op.SET_PROPERTY | Op.DELETE_PROPERTY:
+                raise KernelError(Errno.ENOTSUP, "a host in memory has no properties of services")
             case _:
                 if fields["fmri"] == RESTARTER:
                     raise KernelError(Errno.EINVAL, "the restarter is the host's")

@@ -21,7 +21,7 @@ from libvarpd import varpd
 from libvarpd.daemon import FatalError
 from libvarpd.launcher import Launcher, split
 from libvarpd.privileges import DropMode, choose
-from libvarpd.varpd import Options, UsageError, include_of_service, parse_options
+from libvarpd.varpd import Options, UsageError, parse_options
 
 # ---------------------------------------------------------------------- options
 
@@ -30,18 +30,6 @@ def test_include_directories_repeat_and_the_last_door_counts() -> None:
     assert parse_options([]) == Options()
     options = parse_options(["-i", "/a", "-ib", "-d", "x", "-d", "y", "operand", "-z"])
     assert options == Options((Path("/a"), Path.cwd() / "b"), "y")
-
-
-def test_as_a_service_the_hosts_own_plugins_come_after_those_of_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options, own = Options((Path("/a"),)), tmp_path / "usr/lib/varpd"
-    monkeypatch.setenv("SMF_FMRI", "svc:/network/varpd:default")
-    assert include_of_service(tmp_path, options) == options
-    own.mkdir(parents=True)
-    assert include_of_service(tmp_path, options).include == (Path("/a"), own)
-    monkeypatch.delenv("SMF_FMRI")
-    assert include_of_service(tmp_path, options) == options
 
 
 @pytest.mark.fact("VPD-B1", "VPD-Q27")
