@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pyroute2 import IPRoute
 
 from etherspan import netns
@@ -21,6 +23,9 @@ from tests.integration.hosts import BIN, Host
 pytestmark = pytest.mark.namespaces
 
 GLOBAL_SCOPE = "addrobj,type,state,addr"
+
+
+DOCS = Path(__file__).parents[2] / "docs/json"
 
 
 def ipadm(host: Host, *argv: str, status: int = 0) -> str:
@@ -264,3 +269,17 @@ def test_without_a_host_nothing_is_done(tmp_path: Path) -> None:
             f"ipadm: no host runs in {tmp_path / 'none'}; 'etherspan host boot' starts one",
         ],
     )
+
+
+@pytest.mark.parametrize(("command", "key"), [("show-if", "interfaces"), ("show-addr", "addrs")])
+def test_json_is_what_its_schema_promises(vnics: Host, command: str, key: str) -> None:
+    ipadm(vnics, "create-addr", "-T", "static", "-a", "10.0.0.1/24", "vnic0/v4")
+    ipadm(vnics, "create-addr", "-T", "addrconf", "vnic0/v6")
+    ipadm(vnics, "create-addr", "-T", "static", "-d", "-a", "10.0.0.2/24", "vnic1/v4")
+    ipadm(vnics, "disable-if", "-t", "vnic1")
+    found = json.loads(ipadm(vnics, command, "--json"))
+    schema = json.loads((DOCS / f"ipadm.{command}.v1.json").read_text())
+    Draft202012Validator(schema).validate(found)
+    columns = schema["properties"][key]["items"]["properties"].keys()
+    assert len(found[key]) >= 3
+    assert all(one.keys() == columns for one in found[key])
