@@ -30,7 +30,7 @@ $ kstat -C -c drops -n vnic0 -s 'tx_vlan*'
 etherspan:0:vnic0:tx_vlan_tagged:0
 [0]
 $ kstat -m link -n vnic0 -s zonename
-module: link                            instance: 0     ␠
+module: link                            instance: 0    ␠
 name:   vnic0                           class:    net
 	zonename                        global
 
