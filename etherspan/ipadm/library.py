@@ -113,8 +113,8 @@ class Zone:
         """Plumb a link.
 
         Errors: INVALID_ARG no name of an interface; IF_EXISTS it is plumbed; OP_DISABLE_OBJ it is stored and disabled; IF_INUSE the link
-        is lent to a zone; TEMPORARY_OBJ the link is not persistent; DLPI_FAILURE there is no such link here, or one of a class that
-        cannot be plumbed.
+        is lent to a zone; TEMPORARY_OBJ the link is not persistent; ENXIO it is of a class that cannot be plumbed; DLPI_FAILURE there is
+        no such link here.
         """
         names.check_interface(ifname)
 

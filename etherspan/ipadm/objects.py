@@ -12,7 +12,7 @@ syntax of ipadm.conf, a line an interface or an address object:
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -139,9 +139,9 @@ class ObjectMap:
         """The map without all of a zone."""
         return self._keep(lambda one: one.zone != zone)
 
-    def next_name(self, zone: str, ifname: str, taken: Sequence[str] = ()) -> str:
+    def next_name(self, zone: str, ifname: str) -> str:
         """A name for an address that came without one: `IF/_a`, `IF/_b` … `IF/_aa`."""
-        used = {*taken, *(one.aobjname for one in self.on(zone, ifname))}
+        used = {one.aobjname for one in self.on(zone, ifname)}
         number = 0
         while (name := f"{ifname}/_{_letters(number)}") in used:
             number += 1

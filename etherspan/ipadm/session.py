@@ -120,7 +120,7 @@ class Session:
     def plumb(self, ifname: str, *, persistent: bool) -> None:
         """Plumb a link, with the checks of the original in its order, and store it if it is to be persistent.
 
-        Errors: IF_INUSE, TEMPORARY_OBJ, DLPI_FAILURE.
+        Errors: IF_INUSE, TEMPORARY_OBJ, ENXIO, DLPI_FAILURE.
         """
         self._check_link(ifname, persistent=persistent)
         found = self.interface(ifname)
@@ -155,7 +155,9 @@ class Session:
         if persistent and not kept:
             raise IpadmError(Status.TEMPORARY_OBJ, f"link '{ifname}' is temporary")
         if link.link_class not in _PLUMBABLE:
-            raise IpadmError(Status.DLPI_FAILURE, f"'{ifname}' is of class {link.link_class.label}")
+            raise IpadmError(
+                Status.ENXIO, f"'{ifname}' is of class {link.link_class.label}, which IP cannot be plumbed on"
+            )
 
     def unplumb(self, ifname: str) -> None:
         """Take an interface away. Errors: IF_INUSE for lo0 and physical links that others configured."""

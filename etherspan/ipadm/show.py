@@ -27,7 +27,7 @@ _ADDRESSES: Final[tuple[Column[AddressInfo], ...]] = (
     Column("STATE", 13, lambda row: row.state),
     Column("CURRENT", 8, lambda row: row.current),
     Column("PERSISTENT", 11, lambda row: row.persistent),
-    Column("ADDR", 46, lambda row: row.addr),
+    Column("ADDR", 46, lambda row: row.addr, value=lambda row: None if row.addr == view.NO_ADDRESS else row.addr),
 )
 _DEFAULT_FIELDS: Final = "addrobj,type,state,addr"
 

@@ -17,6 +17,8 @@ from etherspan.ipadm.objects import AddressObject, ObjectMap
 
 UNKNOWN_OBJECT: Final = "?"
 """The name of an address that no object stands for."""
+NO_ADDRESS: Final = "?"
+"""What is shown for an address that a DHCP server has not given yet."""
 _LOOPBACK_NAMES: Final = {"127.0.0.1/8": "lo0/v4", "::1/128": "lo0/v6"}
 
 
@@ -210,7 +212,9 @@ def _disabled(one: StoredAddress) -> AddressInfo:
         length = f"/{one.local.length}" if one.local.length else ""
         addr = one.local.host + (f"->{one.remote}" if one.remote else length)
     else:
-        addr = str(one.interface_id) if one.interface_id.length else "::" if one.kind is AddrType.ADDRCONF else "?"
+        addr = (
+            str(one.interface_id) if one.interface_id.length else "::" if one.kind is AddrType.ADDRCONF else NO_ADDRESS
+        )
     return AddressInfo(one.aobjname, one.kind.value, "disabled", "-----", _stored_flags(one), addr)
 
 

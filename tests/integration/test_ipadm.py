@@ -135,7 +135,7 @@ def test_autoconfiguration_begins_with_a_link_local_address_usable_at_once(vnics
 @pytest.mark.fact("KRN-Q39")
 def test_ip_cannot_be_plumbed_on_an_overlay(booted: Host) -> None:
     booted.overlay("ov0", 23)
-    assert ipadm(booted, "create-if", "ov0", status=1) == "ipadm: Could not create ov0 : Could not open DLPI link\n"
+    assert ipadm(booted, "create-if", "ov0", status=1) == "ipadm: Could not create ov0 : Interface does not exist\n"
     assert stored(booted) == []
 
 

@@ -1,4 +1,4 @@
-# An etherstub and an overlay cannot be plumbed: to ipadm they are links that cannot be opened.
+# An etherstub and an overlay cannot be plumbed: the mac layer's ENXIO, in ipadm's words.
 # fact: KRN-Q39
 $ dladm create-etherstub stub0
 [0]
@@ -9,13 +9,22 @@ $ dladm create-vnic -t -l stub0 tmp0
 $ dladm create-overlay -t -v 23 -e vxlan -s direct -p vxlan/listen_ip=127.0.0.1,direct/dest_ip=127.0.0.1,direct/dest_port=4789 ov0
 [0]
 $ ipadm create-if stub0
-2| ipadm: Could not create stub0 : Could not open DLPI link
+2| ipadm: Could not create stub0 : Interface does not exist
 [1]
 $ ipadm create-if ov0
 2| ipadm: Could not create ov0 : Persistent operation on temporary object
 [1]
 $ ipadm create-if -t ov0
-2| ipadm: Could not create ov0 : Could not open DLPI link
+2| ipadm: Could not create ov0 : Interface does not exist
+[1]
+$ ipadm create-addr -T static -a 10.0.0.1/24 stub0/v4
+2| ipadm: Could not create address: Interface does not exist
+[1]
+$ ipadm create-addr -t -T static -a 10.0.0.1/24 ov0/v4
+2| ipadm: Could not create address: Interface does not exist
+[1]
+$ ipadm show-if stub0
+2| ipadm: Could not get interface(s): Interface does not exist
 [1]
 $ ipadm create-if vnic1
 2| ipadm: Could not create vnic1 : Could not open DLPI link

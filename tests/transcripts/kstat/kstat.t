@@ -45,7 +45,8 @@ $ kstat -q -n vnic0
 $ kstat -q -n nothing
 [1]
 $ kstat link 0
-2| Interval must be an integer >= 1Usage:
+2| Interval must be an integer >= 1
+2| Usage:
 2| kstat [ -Cjlpq ] [ -T d|u ] [ -c class ]
 2|       [ -m module ] [ -i instance ] [ -n name ] [ -s statistic ]
 2|       [ interval [ count ] ]
