@@ -31,7 +31,7 @@ from libvarpd.prop import PropInfo
 from libvarpd.registry import PluginRegistry
 from libvarpd.restore import restore_files
 from libvarpd.state import StateRecord
-from libvarpd.upcalls import InstanceProvider, Upcalls
+from libvarpd.upcalls import CommonObjects, InstanceProvider, Upcalls
 
 ORPHAN_TEXT = "no varpd instance exists"
 """Why an overlay without an instance is degraded."""
@@ -58,6 +58,7 @@ class Varpd:
         self._log = log or NullLog()
         self._overlay = Overlay(device)
         self._upcalls = Upcalls(self._log)
+        self._common = CommonObjects()
         self._workers = LookupWorkers(self._overlay, self.instances.get, self.panic, self._log)
         self._ids = IdSpace()
         self._store: StateStore | None = None
@@ -71,6 +72,7 @@ class Varpd:
     async def destroy(self) -> None:
         """End workers, close state store and device. Instances and associations stay, for the next daemon to adopt (VPD 1.2)."""
         await self._workers.abandon()
+        self._common.close()
         await self._upcalls.settle()
         if self._store is not None:
             self._store.close()
@@ -283,7 +285,7 @@ class Varpd:
                     await self._overlay.degrade(linkid, ORPHAN_TEXT)
 
     def _make(self, number: int, plugin: type[SearchPlugin], info: TargInfo, make: _Make) -> Instance:
-        provider = InstanceProvider(self._overlay, self._upcalls, self._files, info.linkid, info.vnetid)
+        provider = InstanceProvider(self._overlay, self._upcalls, self._files, self._common, info.linkid, info.vnetid)
         with plugin_fault(self._log, plugin.name, "create"):
             ops = make(provider, Dest(info.needs))
             if not isinstance(ops, plugin):

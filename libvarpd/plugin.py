@@ -26,8 +26,9 @@ which is logged and becomes EIO. Operations run on varpd's event loop: those tha
 from __future__ import annotations
 
 import abc
+import asyncio
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol, Self, TypeAlias
+from typing import ClassVar, Final, Protocol, Self, TypeAlias, TypeVar
 
 from kernel_sim.sys.codec import Point, TargLookup
 from kernel_sim.sys.errno import Errno
@@ -51,6 +52,16 @@ Answer: TypeAlias = Point | Drop
 """What a lookup gives: where the frames of that MAC address go, or `DROP`."""
 MacAnswer: TypeAlias = bytes | Drop
 """What `arp` and `dhcp` give: 6 bytes, or `DROP`."""
+
+
+class Common(Protocol):
+    """What instances share: connections to a server, say."""
+
+    def close(self) -> None:
+        """The end of varpd. Instances may not have been stopped."""
+
+
+CommonT = TypeVar("CommonT", bound=Common)
 
 
 class Query(Protocol):
@@ -95,11 +106,17 @@ class Provider(Protocol):
     def warn(self, text: str) -> None:
         """Put something that people should know into varpd's log."""
 
-    def inject_varp(self, mac: bytes, target: Point | None) -> None:
-        """Put an answer into the kernel's cache, or with None take it out; answers on their way are asked for again (VPD 5.7)."""
+    def inject_varp(self, mac: bytes, target: Point | None) -> asyncio.Future[None]:
+        """Put an answer into the kernel's cache, or with None take it out; answers on their way are asked for again (VPD 5.7).
+
+        What it gives is done once the kernel has been told; nobody needs to wait for it.
+        """
 
     def inject_arp(self, vlan: int, source_mac: bytes, source_ip: bytes, destination_mac: bytes) -> None:
         """Announce that an IPv4 address (4 bytes) is at a MAC address, to one that may think otherwise (VPD 5.7)."""
+
+    def common(self, kind: type[CommonT]) -> CommonT:
+        """The one object of that class that all instances of this varpd share: made when first asked for, closed when varpd ends."""
 
     def degrade(self, text: str) -> None:
         """Mark the overlay degraded, with the reason people are shown (255 bytes). An overlay that is gone is none (VPD-Q31)."""

@@ -16,7 +16,7 @@ from libvarpd.errors import VarpdError
 from libvarpd.hostfiles import NoFiles
 from libvarpd.overlay import Overlay
 from libvarpd.prop import V4_MAPPED
-from libvarpd.upcalls import InstanceProvider, Upcalls
+from libvarpd.upcalls import CommonObjects, InstanceProvider, Upcalls
 
 LINK = 7
 MAC, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -47,7 +47,7 @@ def play(act: Callable[[InstanceProvider], object], log: Any, **refuse: Errno) -
 
     async def run() -> None:
         upcalls = Upcalls(log)
-        provider = InstanceProvider(Overlay(kernel), upcalls, NoFiles(), LINK, 23)
+        provider = InstanceProvider(Overlay(kernel), upcalls, NoFiles(), CommonObjects(), LINK, 23)
         provider.changed = changed.append
         act(provider)
         assert kernel.calls == [], "it waited"

@@ -1,0 +1,1 @@
+"""Where mappings, compute nodes, routes and events are kept, behind one protocol."""
