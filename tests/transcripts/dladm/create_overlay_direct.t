@@ -11,7 +11,7 @@ demo0              varpd/id           r-   -   1          --        --
 demo0              vxlan/listen_ip    rw   y   10.88.88.69 --       --
 demo0              vxlan/listen_port  rw   y   4789       4789      1-65535
 demo0              search             r-   -   direct     --        direct,
-                                                                    files
+                                                                    files,svp
 demo0              direct/dest_ip     rw   y   10.88.88.70 --       --
 demo0              direct/dest_port   rw   y   4789       --        1-65535
 [0]

@@ -14,7 +14,7 @@ second123          varpd/id           r-   -   1          --        --
 second123          vxlan/listen_ip    rw   y   0.0.0.0    --        --
 second123          vxlan/listen_port  rw   y   4790       4789      1-65535
 second123          search             r-   -   files      --        direct,
-                                                                    files
+                                                                    files,svp
 second123          files/config       rw   y   /opt/custom/overlays/second1_overlay.json -- --
 [0]
 $ dladm create-vnic -t -l second123 -m 2:8:20:0:0:1 -p mtu=1400 net0

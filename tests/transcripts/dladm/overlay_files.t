@@ -33,7 +33,7 @@ ov0                varpd/id           r-   -   1          --        --
 ov0                vxlan/listen_ip    rw   y   127.0.0.1  --        --
 ov0                vxlan/listen_port  rw   y   4789       4789      1-65535
 ov0                search             r-   -   files      --        direct,
-                                                                    files
+                                                                    files,svp
 ov0                files/config       rw   y   /etc/overlays/two-hosts.json -- --
 [0]
 $ dladm show-overlay -p -o value ov1
@@ -43,7 +43,7 @@ vxlan
 2
 127.0.0.1
 4789
-files
+files,svp
 <ROOT>/etc/overlays/two-hosts.json
 [0]
 $ dladm show-overlay -t ov0

@@ -191,6 +191,15 @@ def test_a_peer_that_does_not_answer_ping_is_spoken_to_in_version_1(bench: Bench
     assert bench.state is State.VERSIONING
 
 
+def test_a_peer_that_was_away_is_asked_for_its_version_again(bench: Bench) -> None:
+    bench.peer.accept(None)
+    bench.conn.lost("reset")
+    bench.refuse()
+    bench.conn.tick()
+    bench.conn.connected()
+    assert bench.state is State.VERSIONING
+
+
 def test_a_version_1_connection_takes_no_pong(bench: Bench) -> None:
     bench.peer.accept(None)
     bench.conn.lost("reset")
@@ -350,6 +359,7 @@ def test_a_log_may_have_as_many_bytes_of_records_as_were_asked_for_and_not_one_m
     active.ask(LogReq(64, HERE))
     active.conn.received(wire.frame(Op.LOG_ACK, bytes(69), active.peer.frames[-1].id))
     assert active.answers == [full, None, None]
+    assert active.state is State.INITIAL, "a violation, the second in this tick"
 
 
 @pytest.mark.fact("SVP-B10")
