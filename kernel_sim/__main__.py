@@ -1,4 +1,4 @@
-"""The simulated kernel of one host as a process: `python -m kernel_sim [--root DIR] [--group N]`.
+"""The simulated kernel of one host as a process: `python -m kernel_sim [--root DIR] [--group N] [--engine NAME]`.
 
 The only place where I/O, device nodes and the kernel meet. The process serves until SIGTERM or SIGINT; its death by anything else
 is the host's panic. It exits with 95 when it cannot run at all, having said on standard error what is missing.
@@ -33,6 +33,7 @@ from kernel_sim.io.tap import TapPorts
 from kernel_sim.io.udp import UdpUnderlay
 from kernel_sim.io.zones import Zones
 from kernel_sim.kernel import Kernel
+from kernel_sim.mac import hw_emul
 from kernel_sim.sys.errno import KernelError
 
 EXIT_CANNOT_RUN: Final = 95
@@ -40,6 +41,8 @@ EXIT_CANNOT_RUN: Final = 95
 ENTRY_POINTS: Final = "etherspan.encap"
 LOG: Final = f"{paths.LOGS}/kernel.log"
 LOCK: Final = "dev/.lock"
+ENGINE: Final = "ETHERSPAN_ENGINE"
+"""Environment variable that names the engine of the data path."""
 MACHINE_NAMESPACES: Final = Path("/run/netns")
 
 _GROUP_BASE: Final = 0x6500_0000
@@ -56,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     with contextlib.ExitStack() as resources:
         try:
+            _choose_engine(options.engine)
             _check_tun()
             log = bunyan_log(_prepare_root(options.root, resources), "kernel")
         except CannotRunError as error:
@@ -80,7 +84,7 @@ def _serve(root: Path, group: int, log: Log) -> int:
             return EXIT_CANNOT_RUN
         service.set_process_name("kernel")
         service.arm_parent_death(service.restarter_pid())
-        log.info("kernel up", root=str(root), group=group)
+        log.info("kernel up", root=str(root), group=group, engine=hw_emul.engine)
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 20)
         loop.run()
@@ -90,6 +94,12 @@ def _serve(root: Path, group: int, log: Log) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="kernel_sim", description="The simulated kernel of one host.")
     parser.add_argument("--root", type=Path, default=None, metavar="DIR", help="the host's root directory")
+    parser.add_argument(
+        "--engine",
+        choices=hw_emul.ENGINES,
+        default=os.environ.get(ENGINE) or hw_emul.engine,
+        help=f"what cuts and merges frames; by default the best there is, or ${ENGINE}",
+    )
     parser.add_argument(
         "--group", type=_group, default=_GROUP_BASE | os.getpid(), metavar="N", help="link group of the host's TAPs"
     )
@@ -103,6 +113,13 @@ def _group(text: str) -> int:
     if not 0 < number < 1 << 31:
         raise argparse.ArgumentTypeError(f"{text}: a link group is a number from 1 to 2147483647")
     return number
+
+
+def _choose_engine(name: str) -> None:
+    try:
+        hw_emul.use(name)
+    except ValueError as error:  # argparse does not check what comes from the environment
+        raise CannotRunError(f"${ENGINE}: {error}") from error
 
 
 def _check_tun() -> None:

@@ -23,7 +23,7 @@ from kernel_sim.io.errors import os_errors
 from kernel_sim.io.loop import Loop
 from kernel_sim.io.srcport import SourcePorts, drop_all_input
 from kernel_sim.sys.errno import from_host
-from kernel_sim.sys.message import Buffer
+from kernel_sim.sys.message import Buffer, Packed
 
 IPV4_TTL: Final = 255
 IPV6_HOP_LIMIT: Final = 60
@@ -131,7 +131,9 @@ class UdpSocket:
             self._last_to = to
         name = self._last_name
         try:
-            if len(frames) == 1:
+            if type(frames) is Packed:
+                self._send_packed(sock, frames, to.ip, name)
+            elif len(frames) == 1:
                 sock.sendmsg((header, frames[0]), (), 0, name)
             else:
                 self._send_many(sock, header, frames, to.ip, name)
@@ -160,6 +162,28 @@ class UdpSocket:
                 self._refused(error.errno, count, size, ip)
                 continue
             at += count
+
+    def _send_packed(self, sock: socket.socket, packed: Packed, ip: bytes, name: _Name) -> None:
+        """The same for datagrams that are made already, one behind the other."""
+        buffer, size = packed.buffer, packed.stride
+        total, at = len(buffer), 0
+        while at < total:
+            limit = self._uncuttable.get(ip)
+            count = min(PAYLOAD_MAX // size or 1, self._segments_max)
+            if count < 2 or total - at <= size or (limit is not None and size >= limit):
+                sock.sendmsg((buffer[at : at + size],), (), 0, name)
+                at += size
+                continue
+            try:
+                sock.sendmsg(
+                    (buffer[at : at + count * size],), ((_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size)),), 0, name
+                )
+            except OSError as error:
+                if error.errno not in _UNCUTTABLE:
+                    raise
+                self._refused(error.errno, count, size, ip)
+                continue
+            at += count * size
 
     def _refused(self, number: int | None, count: int, size: int, ip: bytes) -> None:
         """Learn from a send that was refused as a whole."""

@@ -13,7 +13,7 @@ Disassociating clears VARPD and nothing else: traffic flows on with the target t
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kernel_sim.ddi import LinkId, UnderlaySocket
 from kernel_sim.mac import hw_emul
@@ -123,7 +123,7 @@ class OverlayDevice:
 
     # ------------------------------------------------------------------ what the mux and /dev/overlay call
 
-    def receive(self, frames: list[memoryview], segment: int = 0) -> None:
+    def receive(self, frames: Sequence[memoryview], segment: int = 0) -> None:
         """Frames from the wire, in order. They are not validated here (KRN 3)."""
         self.mac.receive(hw_emul.receive(frames, self._mtu, segment))
 

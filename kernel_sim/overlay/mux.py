@@ -16,6 +16,7 @@ from kernel_sim.overlay.drops import MUX_KSTAT, DropCounters, MuxDrop
 from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.overlay.target import Destination
 from kernel_sim.sys.errno import Errno, KernelError
+from kernel_sim.sys.message import Packed
 
 ANY_V6: Final = bytes(16)
 LOOPBACK_V6: Final = bytes(15) + b"\x01"
@@ -45,7 +46,7 @@ class Receiver(Protocol):
     def vnetid(self) -> int:
         """Its virtual network id."""
 
-    def receive(self, frames: list[memoryview], segment: int = 0) -> None:
+    def receive(self, frames: Sequence[memoryview], segment: int = 0) -> None:
         """Take inner frames; their memory is valid during the call. `segment`: payload bytes a frame of an uncut super-frame."""
 
 
@@ -135,9 +136,7 @@ class Mux:
         last = total % stride or stride
         if not 0 < size < last:
             return False
-        first = bytes(buffer[:size])
-        count = -(-total // stride)
-        if any(buffer[index::stride].tobytes() != first[index : index + 1] * count for index in range(size)):
+        if not hw_emul.uniform(buffer, stride, size):
             return False
         found = self._classify(buffer[:stride])
         if isinstance(found, MuxDrop):
@@ -146,7 +145,7 @@ class Mux:
         device, skip = found
         if skip >= last:
             return False
-        device.receive([buffer[offset + skip : offset + stride] for offset in range(0, total, stride)])
+        device.receive(Packed(buffer, stride, skip))
         return True
 
     def _classify(self, datagram: memoryview) -> tuple[Receiver, int] | MuxDrop:

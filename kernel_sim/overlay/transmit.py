@@ -9,7 +9,7 @@ One failure ends the chain (KRN-Q24): the frames behind it are dropped, by a nam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kernel_sim.ddi import UnderlaySocket
@@ -27,7 +27,7 @@ class _Batch(NamedTuple):
 
     destination: Destination
     port: int
-    frames: list[Buffer]
+    frames: Sequence[Buffer]
     following: int
     """Index of the first message of the chain that is neither in this batch nor done with before it."""
 
@@ -93,7 +93,7 @@ class Transmitter:
                 if to is not None:
                     yield _Batch(to, port, frames, position)
                     to = None
-                yield _Batch(destination, source, hw_emul.cut(message), position + 1)
+                yield _Batch(destination, source, self._cut(message), position + 1)
             elif destination is to and source == port and len(data) == size:
                 frames.append(data)
             else:
@@ -102,6 +102,9 @@ class Transmitter:
                 frames, to, port, size = [data], destination, source, len(data)
         if to is not None:
             yield _Batch(to, port, frames, len(chain))
+
+    def _cut(self, run: Message) -> Sequence[Buffer]:
+        return hw_emul.cut(run) if self._header is None else hw_emul.cut_behind(run, self._header)
 
     def _lookup(self, message: Message) -> Destination | None:
         verdict = self._target.lookup(message)

@@ -11,6 +11,8 @@ Every per-frame rule counts a run as its n single frames: `frames` and `bytes_on
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 Buffer = bytes | bytearray | memoryview
 
@@ -86,3 +88,37 @@ class Message:
 
 
 Chain = list[Message]
+
+
+class Packed(Sequence[memoryview]):
+    """Frames in one piece of memory, `stride` bytes apart, each behind `gap` bytes that are not its own; the last may be shorter.
+
+    The gaps hold a header that belongs in front of the frame. The memory is whoever's made it, who may use it again.
+    """
+
+    __slots__ = ("buffer", "gap", "stride")
+
+    def __init__(self, buffer: memoryview | bytes, stride: int, gap: int) -> None:
+        self.buffer = buffer
+        self.stride = stride
+        self.gap = gap
+
+    def __len__(self) -> int:
+        return (len(self.buffer) + self.stride - 1) // self.stride
+
+    def __iter__(self) -> Iterator[memoryview]:
+        view, stride, gap = memoryview(self.buffer), self.stride, self.gap
+        return (view[at + gap : at + stride] for at in range(0, len(view), stride))
+
+    @overload
+    def __getitem__(self, index: int) -> memoryview: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[memoryview]: ...
+    def __getitem__(self, index: int | slice) -> memoryview | Sequence[memoryview]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(index)
+        at = index % count * self.stride
+        return memoryview(self.buffer)[at + self.gap : at + self.stride]

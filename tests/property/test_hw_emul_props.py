@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,16 @@ from etherspan.testing.flows import CWR, FIN, PSH, TIMESTAMP, Flow
 from etherspan.testing.frames import ACK, TCP, UDP
 from kernel_sim.mac import hw_emul
 from kernel_sim.sys.message import Gso, Message
+
+
+@pytest.fixture(params=hw_emul.ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this for the compiled helper and for its twin."""
+    before = hw_emul.engine
+    hw_emul.use(request.param)
+    yield
+    hw_emul.use(before)
+
 
 lenient = settings(deadline=None)
 _words = st.integers(0, 2**16 - 1)

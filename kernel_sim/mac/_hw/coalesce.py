@@ -12,7 +12,7 @@ cut it. What is neither right nor partial is passed on as it came, for its recei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from kernel_sim.mac._hw.headers import Shape, shape_of
@@ -29,7 +29,7 @@ UDP_FRAMES_MAX: Final = 64
 """Frames of a UDP run; receivers cut it again, and some take no more."""
 
 
-def receive(frames: Sequence[memoryview], mtu: int, segment: int = 0) -> Chain:
+def receive(frames: Iterable[memoryview], mtu: int, segment: int = 0) -> Chain:
     """What a batch of received frames becomes, in order; `mtu` is that of their link. All data are copies.
 
     `segment`, if not 0, says that UDP frames with more payload are super-frames of that many bytes of payload a frame.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -14,6 +15,16 @@ from etherspan.testing.frames import ACK, arp_request, checksum
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac._hw.ones import ones_sum
 from kernel_sim.sys.message import Gso, Message
+
+
+@pytest.fixture(params=hw_emul.ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this for the compiled helper and for its twin."""
+    before = hw_emul.engine
+    hw_emul.use(request.param)
+    yield
+    hw_emul.use(before)
+
 
 V4 = Flow()
 V6 = Flow(v6=True)
