@@ -43,33 +43,50 @@ static uint32_t get32(const uint8_t *p) { return get16(p) << 16 | get16(p + 2); 
 static void put16(uint8_t *p, uint32_t v) { p[0] = (uint8_t)(v >> 8); p[1] = (uint8_t)v; }
 static void put32(uint8_t *p, uint32_t v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
 
+/* Where the C library can choose between versions of a function when it is loaded, there is one for processors with wide registers. */
+#if defined(__GNUC__) && defined(__x86_64__) && defined(__GLIBC__)
+#define WIDE __attribute__((target_clones("avx2", "default"), optimize("O3")))
+#else
+#define WIDE
+#endif
+
+/* The sum of `n` words of 32 bits as they lie in memory. */
+WIDE static uint64_t sum32(const uint8_t *p, size_t n)
+{
+	uint64_t total = 0;
+	uint32_t word;
+	size_t at;
+
+	for (at = 0; at < n; at++) {
+		memcpy(&word, p + 4 * at, 4);
+		total += word;
+	}
+	return total;
+}
+
 /* The sum of words as they lie in memory, folded; swapping the bytes of the result swaps those of every word. */
 static uint32_t raw_sum(const uint8_t *p, size_t n)
 {
-	uint64_t a = 0, b = 0, c = 0, d = 0, w[4], total;
-	uint32_t half;
+	uint64_t total = 0;
+	uint32_t word;
+	size_t words = n / 4;
 
-	while (n >= 32) {
-		memcpy(w, p, 32);
-		a += (w[0] & 0xffffffffu) + (w[0] >> 32);
-		b += (w[1] & 0xffffffffu) + (w[1] >> 32);
-		c += (w[2] & 0xffffffffu) + (w[2] >> 32);
-		d += (w[3] & 0xffffffffu) + (w[3] >> 32);
-		p += 32;
-		n -= 32;
+	if (words > 16) {
+		total = sum32(p, words);
+		p += 4 * words;
+		n -= 4 * words;
 	}
-	total = a + b + c + d;
 	while (n >= 4) {
-		memcpy(&half, p, 4);
-		total += half;
+		memcpy(&word, p, 4);
+		total += word;
 		p += 4;
 		n -= 4;
 	}
 	if (n) {
 		uint8_t rest[4] = {0, 0, 0, 0};
 		memcpy(rest, p, n);
-		memcpy(&half, rest, 4);
-		total += half;
+		memcpy(&word, rest, 4);
+		total += word;
 	}
 	total = (total & 0xffffffffu) + (total >> 32);
 	total = (total & 0xffffffffu) + (total >> 32);
