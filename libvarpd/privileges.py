@@ -2,6 +2,7 @@
 
 Where the machine knows the user ids (always for real root, in a user namespace when a range is mapped) the process becomes netadm:
 user 16, group 65, no other groups, real, effective and saved ids alike. Where only one user is mapped it gives up its capabilities.
+Other daemons become other users.
 Either way nothing it could execute gives any of it back.
 """
 
@@ -31,25 +32,25 @@ class DropMode(enum.Enum):
     CAPABILITIES = "capabilities"
 
 
-def choose(euid: int, uid_map: str, gid_map: str) -> DropMode:
+def choose(euid: int, uid_map: str, gid_map: str, uid: int = NETADM_UID, gid: int = NETADM_GID) -> DropMode:
     """What a process with that user id can do; the maps are the texts of /proc/self/uid_map and gid_map."""
-    if euid == 0 and _maps(uid_map, NETADM_UID) and _maps(gid_map, NETADM_GID):
+    if euid == 0 and _maps(uid_map, uid) and _maps(gid_map, gid):
         return DropMode.USER
     return DropMode.CAPABILITIES
 
 
-def current_choice() -> DropMode:
+def current_choice(uid: int = NETADM_UID, gid: int = NETADM_GID) -> DropMode:
     """What this process can do."""
     proc = Path("/proc/self")
-    return choose(os.geteuid(), (proc / "uid_map").read_text(), (proc / "gid_map").read_text())
+    return choose(os.geteuid(), (proc / "uid_map").read_text(), (proc / "gid_map").read_text(), uid, gid)
 
 
-def drop(mode: DropMode) -> None:
+def drop(mode: DropMode, uid: int = NETADM_UID, gid: int = NETADM_GID) -> None:
     """Give up privileges for good. Errors: `OSError`."""
     if mode is DropMode.USER:
         os.setgroups([])
-        os.setresgid(NETADM_GID, NETADM_GID, NETADM_GID)
-        os.setresuid(NETADM_UID, NETADM_UID, NETADM_UID)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))

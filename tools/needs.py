@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from pathlib import Path
 
 NEEDS = {
     "test": {
@@ -13,13 +15,19 @@ NEEDS = {
         "dnsmasq": "dnsmasq-base",
         "zsh": "zsh",
         "fish": "fish",
+        "postgres": "postgresql",
     },
     "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
+# Debian keeps the server's programs, of each version, out of PATH.
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+
 
 def main(target: str) -> int:
-    missing = sorted({package for program, package in NEEDS[target].items() if shutil.which(program) is None})
+    missing = sorted(
+        {package for program, package in NEEDS[target].items() if shutil.which(program, path=PATH) is None}
+    )
     if missing:
         print(f"make {target} needs more programs: apt-get install {' '.join(missing)}", file=sys.stderr)
     return 1 if missing else 0

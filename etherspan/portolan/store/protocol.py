@@ -25,6 +25,10 @@ class StoreError(Exception):
     """The store could not do it; the text says what and why."""
 
 
+class StoreUnreachableError(StoreError):
+    """Nobody is there, for now: it may work later."""
+
+
 class RouteKey(NamedTuple):
     """Traffic between two guest addresses, as who sends it sees it."""
 

@@ -17,8 +17,8 @@ import operator
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
 
 from libvarpd.plugins.svp.messages import (
     VERSION_ONE,
@@ -53,6 +53,9 @@ MAX_BODY: Final = 65536
 """Largest body that is taken from a peer, bytes. The released server buffers for ever (SVP-B9)."""
 
 UUID_SIZE: Final = 16
+_COVERED: Final = struct.Struct("!HHII")
+"""What of the header comes before the checksum."""
+_NO_CRC: Final = bytes(HEADER_SIZE - CRC_OFFSET)
 _U32: Final = struct.Struct("!I")
 _U32_PAIR: Final = struct.Struct("!II")
 _VL2: Final = struct.Struct("!6s2xI")
@@ -99,8 +102,7 @@ class RemoteProtocolError(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True, frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """A message as it came: its header's fields, and its body, whose checksum is right."""
 
     version: int
@@ -116,8 +118,8 @@ def crc32(header: bytes, body: bytes) -> int:
 
 def frame(op: int, body: bytes, id: int, version: int = VERSION_ONE) -> bytes:  # noqa: A002 - the field's name
     """A message around a body."""
-    checksum = crc32(HEADER.pack(version, op, len(body), id, 0), body)
-    return HEADER.pack(version, op, len(body), id, checksum) + body
+    covered = _COVERED.pack(version, op, len(body), id)
+    return covered + _U32.pack(crc32(covered + _NO_CRC, body)) + body
 
 
 def encode(message: Message, id: int, version: int = VERSION_ONE) -> bytes:  # noqa: A002 - the field's name
@@ -172,45 +174,59 @@ class Framer:
 
     def __init__(self, limit: int = MAX_BODY) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        self._kept = bytearray()
+        self._enough = HEADER_SIZE
+        self._bad: tuple[Reason, str] | None = None
 
     @property
     def partial(self) -> int:
         """Bytes of a message that is not whole yet."""
-        return len(self._buffer)
+        return len(self._kept)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The messages that became whole. Errors: `RemoteProtocolError` (TOO_LARGE, CRC); the stream is of no use then.
+        """The messages that became whole. Errors: `RemoteProtocolError` (TOO_LARGE, CRC), and again from then on: the stream is of no use.
 
         Messages before a bad one are not lost: they come first, and the error with the next call, `feed(b"")` if need be.
         """
-        buffer = self._buffer
-        buffer += data
+        if self._bad is not None:
+            raise RemoteProtocolError(*self._bad)
+        kept = self._kept
+        if kept:
+            kept += data
+            if len(kept) < self._enough:
+                return []
+            data = bytes(kept)
+            kept.clear()
         whole: list[Frame] = []
-        offset = 0
-        try:
-            while len(buffer) - offset >= HEADER_SIZE:
-                version, op, size, ident, checksum = HEADER.unpack_from(buffer, offset)
-                if size > self._limit:
-                    raise RemoteProtocolError(Reason.TOO_LARGE, f"a body of {size} bytes; {self._limit} are the most")
-                end = offset + HEADER_SIZE + size
-                if end > len(buffer):
-                    break
-                body = bytes(buffer[offset + HEADER_SIZE : end])
-                if checksum != crc32(HEADER.pack(version, op, size, ident, 0), body):
-                    raise RemoteProtocolError(Reason.CRC, f"checksum {checksum:#010x} is wrong")
-                whole.append(Frame(version, op, ident, body))
-                offset = end
-        except RemoteProtocolError:
-            if not whole:
-                raise
-        finally:
-            del buffer[:offset]
+        at, end = 0, len(data)
+        self._enough = HEADER_SIZE
+        while end - at >= HEADER_SIZE:
+            version, op, size, ident, checksum = HEADER.unpack_from(data, at)
+            if size > self._limit:
+                self._bad = Reason.TOO_LARGE, f"a body of {size} bytes; {self._limit} are the most"
+                break
+            start = at + HEADER_SIZE
+            after = start + size
+            if after > end:
+                self._enough = after - at
+                break
+            body = data[start:after]
+            if checksum != crc32(data[at : at + CRC_OFFSET] + _NO_CRC, body):
+                self._bad = Reason.CRC, f"checksum {checksum:#010x} is wrong"
+                break
+            whole.append(Frame(version, op, ident, body))
+            at = after
+        if self._bad is None:
+            kept += data[at:]
+        elif not whole:
+            raise RemoteProtocolError(*self._bad)
         return whole
 
 
 def _pack_log_rm(message: LogRm) -> bytes:
-    return _U32.pack(len(message.ids)) + b"".join(message.ids)
+    body = _U32.pack(len(message.ids)) + b"".join(message.ids)
+    assert len(body) == _U32.size + UUID_SIZE * len(message.ids), "an id has 16 bytes"
+    return body
 
 
 def _unpack_log_rm(body: bytes) -> LogRm:
