@@ -34,8 +34,10 @@ RETRY_SECONDS: Final = 1.0
 """Between attempts to make a TAP whose namespace went away."""
 
 _READ_MAX: Final = vnet.SIZE + vnet.FRAME_MAX
-_ARENA: Final = 4 * _READ_MAX
-_ARENA_LAST: Final = _ARENA - _READ_MAX
+_COPIED: Final = vnet.SIZE + vnet.COPY_MAX
+_LARGE_BATCH: Final = 4
+"""Runs read at one wake-up, at most: each has memory of its own until all are sent."""
+_NO_LIMIT: Final = 1 << 62
 _GONE: Final = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -50,7 +52,7 @@ class TapPorts:
         self.zones = zones
         self.group = group
         self.report = report
-        self.arena = memoryview(bytearray(_ARENA))
+        self.slots = [[memoryview(bytearray(_READ_MAX))] for _ in range(_LARGE_BATCH)]
         self.namespace = own_namespace()
         self._ports: set[TapPort] = set()
 
@@ -101,8 +103,8 @@ class TapPort:
         self._up = spec.up
         self._zone = ""
         self._transmit = transmit
-        self._arena = ports.arena
-        self._read_last = _ARENA_LAST
+        self._slots = ports.slots
+        self._allowed = _NO_LIMIT
         self._paused = False
         self._retry: Timer | None = None
         self._fd = -1
@@ -139,18 +141,24 @@ class TapPort:
         if events & _GONE:
             self._vanished()
             return
-        arena = self._arena
+        slots = iter(self._slots)
         chain: Chain = []
         read = os.readv
         decode = vnet.decode
         fd = self._fd
-        last = self._read_last
-        position = 0
+        allowed = self._allowed
+        taken = 0
+        slot = next(slots)
         try:
-            while position <= last and len(chain) < BATCH:
-                size = read(fd, [arena[position : position + _READ_MAX]])
-                chain.append(decode(arena, position, position + size))
-                position += size
+            while taken < allowed and len(chain) < BATCH:
+                size = read(fd, slot)
+                chain.append(decode(slot[0], size))
+                taken += size
+                if size > _COPIED:  # it is lent, so what comes next needs another place
+                    following = next(slots, None)
+                    if following is None:
+                        break
+                    slot = following
         except OSError:  # drained; anything worse is reported as an event
             pass
         if chain:
@@ -158,7 +166,7 @@ class TapPort:
 
     def allow(self, octets: int | None) -> None:
         """See `ddi.Port.allow`. While nothing is allowed the descriptor is not waited for, but for errors."""
-        self._read_last = _ARENA_LAST if octets is None else min(_ARENA_LAST, octets - 1)
+        self._allowed = _NO_LIMIT if octets is None else octets
         paused = octets == 0
         if paused is not self._paused:
             self._paused = paused

@@ -34,15 +34,14 @@ _unpack = _LAYOUT.unpack_from
 _pack = _LAYOUT.pack
 
 
-def decode(memory: memoryview, at: int, end: int) -> Message:
-    """The message whose header begins at `at` and whose frame ends at `end`; a large one refers to `memory`.
+def decode(memory: memoryview, end: int) -> Message:
+    """The message whose header is at the start of `memory` and whose frame ends at `end`; one of more than `COPY_MAX` refers to `memory`.
 
     A header that contradicts its frame is not believed: the frame is passed on as one frame.
     """
-    flags, gso, _, mss, start, stuff = _unpack(memory, at)
-    body = at + SIZE
-    size = end - body
-    data = bytes(memory[body:end]) if size <= COPY_MAX else memory[body:end]
+    flags, gso, _, mss, start, stuff = _unpack(memory)
+    size = end - SIZE
+    data = bytes(memory[SIZE:end]) if size <= COPY_MAX else memory[SIZE:end]
     if not flags & _NEEDS_CSUM or start + stuff + 2 > size:
         return Message(data)
     if not gso:

@@ -35,10 +35,6 @@ _KNOWN_MAX: Final = 1024
 """Headers remembered at a time; peers choose reserved bits, so there is no natural bound."""
 
 
-_UNIFORM_MIN: Final = 8
-"""Datagrams from which on comparing their headers column by column is faster than one by one."""
-
-
 class Receiver(Protocol):
     """A device behind a mux."""
 
@@ -89,27 +85,37 @@ class Mux:
         """Take a batch of datagrams, `stride` bytes apart, and hand each device its frames in order (KRN 3, steps 4 to 8)."""
         total = len(buffer)
         if not 0 < stride < total:
-            self._receive_each([buffer])
+            self._receive_one(buffer, total)
             return
-        if self._receive_uncut(buffer, stride):
-            return
-        if total >= stride * _UNIFORM_MIN and self._receive_uniform(buffer, stride, total):
-            return
-        self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
+        if not self._receive_whole(buffer, stride, total):
+            self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
 
-    def _receive_uncut(self, buffer: memoryview, segment: int) -> bool:
-        """Take one datagram that holds an inner super-frame nobody has cut; False, and nothing done, for a batch of datagrams.
+    def _receive_one(self, datagram: memoryview, size: int) -> None:
+        found = self._classify(datagram)
+        if isinstance(found, MuxDrop):
+            self._drops.drop_frames(found, [datagram])
+        else:
+            found[0].receive(Packed(datagram, size, found[1]))
 
-        A Linux peer on the same machine hands such a datagram over whole, with the inner segment size where a stride is expected.
+    def _receive_whole(self, buffer: memoryview, stride: int, total: int) -> bool:
+        """Take a batch in one piece: one whose datagrams all begin with the same deciding bytes. False, and nothing done, for any other.
+
+        It may be no batch, but one datagram with an inner super-frame that nobody has cut: a Linux peer on the same machine hands such a
+        datagram over whole, with the inner segment size where a stride is expected.
         """
         found = self._classify(buffer)
         if isinstance(found, MuxDrop):
             return False
         device, skip = found
         frame = buffer[skip:]
-        if hw_emul.claimed_length(frame) != len(frame):
+        if hw_emul.claimed_length(frame) == len(frame):
+            device.receive([frame], stride)
+            return True
+        size = self._decap_size
+        last = total % stride or stride
+        if not 0 < size < last or skip >= last or not hw_emul.uniform(buffer, stride, size):
             return False
-        device.receive([frame], segment)
+        device.receive(Packed(buffer, stride, skip))
         return True
 
     def _receive_each(self, datagrams: Sequence[memoryview]) -> None:
@@ -129,24 +135,6 @@ class Mux:
             frames.append(datagram[skip:])
         if current is not None:
             current.receive(frames)
-
-    def _receive_uniform(self, buffer: memoryview, stride: int, total: int) -> bool:
-        """Take a batch whose datagrams all begin with the same deciding bytes; False, and nothing done, for any other."""
-        size = self._decap_size
-        last = total % stride or stride
-        if not 0 < size < last:
-            return False
-        if not hw_emul.uniform(buffer, stride, size):
-            return False
-        found = self._classify(buffer[:stride])
-        if isinstance(found, MuxDrop):
-            self._drops.drop_frames(found, [buffer[offset : offset + stride] for offset in range(0, total, stride)])
-            return True
-        device, skip = found
-        if skip >= last:
-            return False
-        device.receive(Packed(buffer, stride, skip))
-        return True
 
     def _classify(self, datagram: memoryview) -> tuple[Receiver, int] | MuxDrop:
         """Whose a datagram is, and how long its header."""

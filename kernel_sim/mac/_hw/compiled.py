@@ -6,6 +6,7 @@ messages, which have memory of their own.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +23,11 @@ _cut_memory: Final = memoryview(bytearray(_ROOM))
 _cut_address: Final = ffi.from_buffer("uint8_t *", _cut_memory)
 _merge_memory: Final = memoryview(bytearray(_ROOM))
 _merge_address: Final = ffi.from_buffer("uint8_t *", _merge_memory)
-_messages: Final = ffi.new("hw_message[]", _MESSAGES)
+_MARK: Final = struct.Struct("=8I")
+"""`hw_message`: offset, size, partial, start, stuff, gso, mss, hdr_len."""
+_marks: Final = bytearray(_MESSAGES * _MARK.size)
+_marks_address: Final = ffi.from_buffer("hw_message *", _marks)
+_unpack_mark = _MARK.unpack_from
 _from_buffer = ffi.from_buffer
 _hw_cut = lib.hw_cut
 _hw_receive = lib.hw_receive
@@ -56,15 +61,12 @@ def cut_behind(message: Message, header: bytes) -> Sequence[Buffer]:
 def cut(message: Message) -> list[Buffer]:
     """See `hw_emul.cut`: frames in memory of their own."""
     frames = cut_behind(message, b"")
-    if type(frames) is Packed:
-        whole = Packed(bytes(frames.buffer), frames.stride, 0)
-        return list(whole)
-    return list(frames)
+    return [bytes(frame) for frame in frames] if type(frames) is Packed else list(frames)
 
 
 def receive(frames: Sequence[memoryview], mtu: int, segment_size: int = 0) -> Chain:
     """See `hw_emul.receive`."""
-    if type(frames) is not Packed or len(frames) == 1:
+    if type(frames) is not Packed:
         return coalesce.receive(frames, mtu, segment_size)
     buffer = frames.buffer
     count = _hw_receive(
@@ -76,29 +78,18 @@ def receive(frames: Sequence[memoryview], mtu: int, segment_size: int = 0) -> Ch
         segment_size,
         _merge_address,
         _ROOM,
-        _messages,
+        _marks_address,
         _MESSAGES,
     )
     if count < 0:
         return coalesce.receive(frames, mtu, segment_size)
     memory = _merge_memory
     chain: Chain = []
-    for at in range(count):
-        mark = _messages[at]
-        offset = mark.offset
-        data = bytes(memory[offset : offset + mark.size])
-        if mark.partial:
-            chain.append(
-                Message(
-                    data,
-                    partial=True,
-                    start=mark.start,
-                    stuff=mark.stuff,
-                    gso=mark.gso,
-                    mss=mark.mss,
-                    hdr_len=mark.hdr_len,
-                )
-            )
+    for at in range(0, count * _MARK.size, _MARK.size):
+        offset, size, partial, start, stuff, gso, mss, hdr_len = _unpack_mark(_marks, at)
+        data = bytes(memory[offset : offset + size])
+        if partial:
+            chain.append(Message(data, partial=True, start=start, stuff=stuff, gso=gso, mss=mss, hdr_len=hdr_len))
         else:
             chain.append(Message(data))
     return chain
