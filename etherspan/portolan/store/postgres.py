@@ -37,8 +37,8 @@ class PostgresStore:
     def __init__(self, url: URL) -> None:
         self._dialect = url.get_dialect()()
         self._name = url.render_as_string(hide_password=True)
-        self._readers = Pool(url, _READERS)
-        self._writers = Pool(url, 1)
+        self._readers = Pool(url, _READERS, "all connections have been in use")
+        self._writers = Pool(url, 1, "another transaction has been going on")
 
     @classmethod
     async def open(cls, text: str) -> PostgresStore:

@@ -133,11 +133,12 @@ class DuplicateError(StoreError):
 
 
 class Pool:
-    """Connections that are used in turn, at most `size` at a time."""
+    """Connections that are used in turn, at most `size` at a time. `busy` says what keeps the next waiting."""
 
-    def __init__(self, url: URL, size: int) -> None:
+    def __init__(self, url: URL, size: int, busy: str) -> None:
         self._url = url
-        self._size = size
+        self._name = url.render_as_string(hide_password=True)
+        self._busy = busy
         self._idle: list[Link] = []
         self._free = asyncio.Semaphore(size)
         self._closed = False
@@ -153,8 +154,7 @@ class Pool:
             async with asyncio.timeout(STATEMENT_PATIENCE):
                 await self._free.acquire()
         except TimeoutError:
-            name = self._url.render_as_string(hide_password=True)
-            raise StoreError(f"{name}: all {self._size} connections are in use") from None
+            raise StoreError(f"{self._name}: {self._busy} for more than {STATEMENT_PATIENCE} s") from None
         try:
             link = await self._begun(begin)
             try:
@@ -167,7 +167,7 @@ class Pool:
 
     async def _begun(self, begin: str) -> Link:
         if self._closed:
-            raise StoreError(f"{self._url.render_as_string(hide_password=True)}: the store was closed")
+            raise StoreError(f"{self._name}: the store was closed")
         if self._idle:
             link = self._idle.pop()
             try:

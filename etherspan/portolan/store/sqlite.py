@@ -184,8 +184,11 @@ class SqliteStore:
                     cursor.execute("COMMIT")
             finally:
                 change.end(given_up=True)
-                _roll_back(cursor)
+                with self._mapped():
+                    _roll_back(cursor)
                 cursor.close()
+                if self._closed:
+                    self._close_writer()
 
     @asynccontextmanager
     async def _one_at_a_time(self) -> AsyncIterator[None]:
@@ -205,14 +208,18 @@ class SqliteStore:
         if self._closed:
             raise StoreError(f"{self._path}: the store was closed")
 
-    async def close(self) -> None:
-        """See `Store`."""
-        self._closed = True
-        while self._readers:
-            self._readers.pop().close()
+    def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    async def close(self) -> None:
+        """See `Store`. What is going on goes on to its end."""
+        self._closed = True
+        while self._readers:
+            self._readers.pop().close()
+        if not self._turn.locked():
+            self._close_writer()
         self._engine.dispose()
         if self._folder is not None:
             self._folder.cleanup()
