@@ -34,7 +34,7 @@ class Postgres:
 
     def __init__(self, folder: Path, binaries: Path) -> None:
         self._binaries = binaries
-        self._folder = folder
+        self.folder = folder
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas = 0
@@ -48,18 +48,18 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), *arguments]
         demote = self._demote
-        done = subprocess.run(command, preexec_fn=demote, cwd=self._folder, capture_output=True, timeout=PATIENCE)
+        done = subprocess.run(command, preexec_fn=demote, cwd=self.folder, capture_output=True, timeout=PATIENCE)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
     def start(self) -> None:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "max_connections": "60"}
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "max_connections": "60"}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         command = [str(self._binaries / "postgres"), "-D", str(self._data), *options]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
                 preexec_fn=self._demote,  # noqa: PLW1509 - the tests have one thread
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,7 +69,7 @@ class Postgres:
             try:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
-                assert self._process.poll() is None and time.monotonic() < end, (self._folder / "log").read_text()
+                assert self._process.poll() is None and time.monotonic() < end, (self.folder / "log").read_text()
                 time.sleep(0.02)
             else:
                 return
@@ -82,13 +82,13 @@ class Postgres:
             self._process = None
 
     def execute(self, text: str) -> None:
-        where = {"host": str(self._folder), "user": USER, "dbname": "postgres"}
+        where = {"host": str(self.folder), "user": USER, "dbname": "postgres"}
         with psycopg.connect(**where, autocommit=True, connect_timeout=5) as connection:
             connection.execute(text.encode())
 
     def url(self, schema: str = "public") -> str:
         """Of a schema, for `open_store`."""
-        return f"postgresql+psycopg://{USER}@/postgres?host={quote(str(self._folder))}&options=-csearch_path%3D{schema}"
+        return f"postgresql+psycopg://{USER}@/postgres?host={quote(str(self.folder))}&options=-csearch_path%3D{schema}"
 
     def new_url(self) -> str:
         """Of a schema that is new and empty."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from etherspan.portolan.server import Limits, Server
 from etherspan.portolan.session import End, Session
 from etherspan.portolan.store.memory import MemoryStore
 from etherspan.portolan.store.protocol import Store, StoreError
-from kernel_sim.dev.log import NullLog
+from kernel_sim.dev.log import Log, NullLog
 from libvarpd.plugins.svp import wire
 from libvarpd.plugins.svp.messages import LogReq, LogRm, Message, Op, Ping, RouteReq, Status, Vl2Req, Vl3Req
 from libvarpd.plugins.svp.wire import HEADER, Frame, Framer
@@ -245,8 +246,6 @@ class Client:
 
     def reset(self) -> None:
         """Close so that the server sees RST."""
-        import socket
-
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
@@ -263,8 +262,14 @@ class Served:
     counts: Counts
     clients: list[Client] = field(default_factory=list)
 
-    async def client(self, limit: int = 1 << 20) -> Client:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, limit=limit))
+    async def client(self, receive_buffer: int = 0) -> Client:
+        """One more; the system keeps so many bytes of answers for it, by default as many as it likes."""
+        connected = socket.socket()
+        connected.setblocking(False)
+        if receive_buffer:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        await asyncio.get_running_loop().sock_connect(connected, ("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection(sock=connected, limit=1 << 20))
         self.clients.append(client)
         return client
 
@@ -277,10 +282,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(store: Store, limits: Limits | None = None) -> AsyncIterator[Served]:
+async def serving(store: Store, limits: Limits | None = None, log: Log | None = None) -> AsyncIterator[Served]:
     """A server on the loopback interface."""
     counts = Counts()
-    server = Server(store, limits=limits, metrics=counts)
+    server = Server(store, limits=limits, log=log, metrics=counts)
     _, port = await server.start("127.0.0.1", 0)
     served = Served(server, port, counts)
     try:

@@ -13,7 +13,7 @@ from etherspan import userns
 
 @click.group()
 def lab() -> None:
-    """Several hosts, zones and VXLAN endpoints on this machine, from one file."""
+    """Several hosts, zones, VXLAN endpoints and SVP servers on this machine, from one file."""
 
 
 NAME_OPTION = click.option("--name", "-n", metavar="N", help="The lab's name (default: the only one that is up).")
@@ -101,10 +101,10 @@ def graph(name: str | None, form: str) -> None:
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @NAME_OPTION
-@click.argument("place", metavar="HOST[:ZONE]|VTEP")
+@click.argument("place", metavar="HOST[:ZONE]|VTEP|SERVER")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(name: str | None, place: str, command: Sequence[str]) -> None:
-    """Run a command on a host, in a zone or at a VTEP; its exit status is the command's."""
+    """Run a command on a host, in a zone, at a VTEP or beside a server; its exit status is the command's."""
     from etherspan.lab.journal import choose
     from etherspan.lab.run import replace_process
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from etherspan import netns, zone
 from etherspan.errors import EtherspanError
 from etherspan.host import control
+from etherspan.lab import server
 from etherspan.lab.journal import Act, LabDir, Phase
 
 
@@ -59,6 +60,7 @@ def _end_switch(where: LabDir, _node: str) -> None:
 
 _UNDO: Mapping[Act, Callable[[LabDir, str], None]] = {
     Act.BOOT: _halt,
+    Act.SERVER: server.stop,
     Act.MIRROR: _end_mirror,
     Act.NAMESPACE: _end_namespace,
     Act.SWITCH: _end_switch,

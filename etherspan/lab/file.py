@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from etherspan import netvalues
-from etherspan.lab.model import DEFAULT_MTU, OVERLAY_MTU, VXLAN_PORT, Host, Lab, Underlay, Vtep
+from etherspan.lab.model import DEFAULT_MTU, OVERLAY_MTU, SVP_PORT, VXLAN_PORT, Host, Lab, Portolan, Underlay, Vtep
 from etherspan.netvalues import Address, Network
 from etherspan.schema import At, Invalid, Problem, read_toml
 from etherspan.zonefile import read_zone
@@ -39,16 +39,12 @@ def read_lab(at: At) -> Lab:
         names = table.map("hosts", _domain_name, _addresses)
         hosts = table.map("host", netvalues.node_name, _host)
         vteps = table.map("vtep", netvalues.node_name, _vtep)
-        table.optional("portolan", _not_yet, None)
-    lab = Lab(underlay, names, hosts, vteps)
+        portolans = table.map("portolan", netvalues.node_name, _portolan)
+    lab = Lab(underlay, names, hosts, vteps, portolans)
     problems = list(_contradictions(lab))
     if problems:
         raise Invalid(problems)
     return lab
-
-
-def _not_yet(at: At) -> None:
-    raise at.wrong("SVP servers are not part of this release")
 
 
 def _underlay(at: At) -> Underlay:
@@ -138,6 +134,26 @@ def _vtep(at: At) -> Vtep:
         )
 
 
+def _portolan(at: At) -> Portolan:
+    with at.table("address", "port", "data", "store") as table:
+        found = Portolan(
+            address=table.required("address", netvalues.unicast_address),
+            port=table.optional("port", lambda one: one.integer(1, PORT_MAX), SVP_PORT),
+            data=table.optional("data", _path_below, None),
+            store=table.optional("store", _store, None),
+        )
+    if found.data is not None and found.store is not None:
+        raise Invalid([Problem((*at.path, "data"), "fills a store of the lab's own; it does not go with 'store'")])
+    return found
+
+
+def _store(at: At) -> str:
+    text = at.string()
+    if "://" not in text:
+        raise at.wrong(f"'{text}' is no URL of a store, such as postgresql+psycopg://… or sqlite:///PATH")
+    return text
+
+
 def _peer_of(own: Address | None) -> Callable[[At], Address]:
     """A reader of addresses that `own` can send to; any, where the file gives no good address."""
 
@@ -153,12 +169,18 @@ def _peer_of(own: Address | None) -> Callable[[At], Address]:
 def _contradictions(lab: Lab) -> Iterator[Problem]:
     if not lab.nodes:
         yield Problem(("host",), "is missing; a lab has at least one host or vtep")
-    for name in lab.vteps:
-        if name in lab.hosts:
-            yield Problem(("vtep", name), "a host has the same name")
+    kinds: tuple[tuple[str, Mapping[str, Host | Vtep | Portolan]], ...] = (
+        ("host", lab.hosts),
+        ("vtep", lab.vteps),
+        ("portolan", lab.portolans),
+    )
+    named: dict[str, str] = {}
     owners: dict[Address, str] = {}
-    for kind, names in (("host", lab.hosts), ("vtep", lab.vteps)):
-        for name, node in names.items():
+    for kind, nodes in kinds:
+        for name, node in nodes.items():
+            if name in named:
+                yield Problem((kind, name), f"a {named[name]} has the same name")
+            named.setdefault(name, kind)
             yield from _address_problems(lab.underlay.subnet, node.address, (kind, name, "address"))
             if node.address in owners:
                 yield Problem(

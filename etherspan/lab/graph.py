@@ -54,6 +54,10 @@ def draw(lab: Lab) -> Picture:
         _draw_host(picture, name, host)
     for name, vtep in lab.vteps.items():
         _draw_vtep(picture, name, vtep)
+    for name, server in lab.portolans.items():
+        uplink = Box((name, "net0"), ("net0", str(server.address)))
+        picture.nodes.append(Box((name,), (f"{name} (portolan)",), [uplink]))
+        picture.lines.append(((UNDERLAY,), uplink.key))
     return picture
 
 

@@ -2,9 +2,10 @@
 
 <state>/labs/N/state.json     the journal: each act is written here before it is done
 <state>/labs/N/lab.toml       the lab file as it was read
-<state>/labs/N/ns/NODE        the namespace of a host or VTEP
+<state>/labs/N/ns/NODE        the namespace of a host, VTEP or server
 <state>/labs/N/switch         the namespace of the switch
 <state>/labs/N/hosts/HOST     ROOT of a host
+<state>/labs/N/portolan/NAME  folder of a server
 <state>/labs/N.lock           held by the command that changes the lab
 """
 
@@ -44,6 +45,7 @@ class Act(enum.Enum):
     NAMESPACE = "namespace"
     MIRROR = "mirror"
     BOOT = "boot"
+    SERVER = "server"
 
 
 @dataclass(slots=True, frozen=True)

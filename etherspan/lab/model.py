@@ -9,6 +9,7 @@ from etherspan.netvalues import Address, Interface, Network
 from etherspan.zonefile import Zone
 
 VXLAN_PORT = 4789
+SVP_PORT = 1296
 DEFAULT_MTU = 1500
 OVERLAY_MTU = 1400
 """The MTU of an overlay, and so of a VTEP that joins one, unless the file says otherwise."""
@@ -49,6 +50,16 @@ class Vtep:
 
 
 @dataclass(slots=True, frozen=True)
+class Portolan:
+    """An SVP server in a namespace of its own. `data` is a path beside the file, `store` a URL; one of them at most."""
+
+    address: Address
+    port: int = SVP_PORT
+    data: str | None = None
+    store: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class Lab:
     """A whole lab. `names` becomes ROOT/etc/inet/hosts of every host."""
 
@@ -56,9 +67,10 @@ class Lab:
     names: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
     vteps: Mapping[str, Vtep] = field(default_factory=dict)
+    portolans: Mapping[str, Portolan] = field(default_factory=dict)
 
     @property
     def nodes(self) -> dict[str, Address]:
-        """Every host and VTEP with its underlay address, in the order of the file."""
-        hosts = {name: host.address for name, host in self.hosts.items()}
-        return hosts | {name: vtep.address for name, vtep in self.vteps.items()}
+        """Every host, VTEP and server with its underlay address, in the order of the file."""
+        kinds: tuple[Mapping[str, Host | Vtep | Portolan], ...] = (self.hosts, self.vteps, self.portolans)
+        return {name: node.address for kind in kinds for name, node in kind.items()}

@@ -9,24 +9,26 @@ from typing import NoReturn
 
 from etherspan import execute, netns, zone
 from etherspan.errors import EtherspanError
+from etherspan.lab import server
 from etherspan.lab.journal import LabDir, Phase
 from etherspan.lab.model import Lab
 from etherspan.lab.source import read_lab
+from etherspan.portolan.state import STORE_VARIABLE
 
 
 @dataclass(slots=True, frozen=True)
 class Place:
-    """Where a program can run: a namespace, and the ROOT of the host it belongs to (none for a VTEP)."""
+    """Where a program can run: a namespace, and the ROOT of the host it belongs to (none for a VTEP or server)."""
 
     namespace: Path
     root: Path | None
 
 
 def find(where: LabDir, target: str) -> Place:
-    """The place called HOST, HOST:ZONE or VTEP. Errors: `EtherspanError` that lists the places there are."""
+    """The place called HOST, HOST:ZONE, VTEP or SERVER. Errors: `EtherspanError` that lists the places there are."""
     lab = read_lab(where)
     node, colon, zone_name = target.partition(":")
-    if node in lab.vteps and not colon:
+    if (node in lab.vteps or node in lab.portolans) and not colon:
         place = Place(where.namespace(node), None)
     elif node in lab.hosts:
         root = where.root(node)
@@ -50,13 +52,17 @@ def places(where: LabDir, lab: Lab) -> list[str]:
     for host in lab.hosts:
         found.append(host)
         found += [f"{host}:{one.name}" for one in zone.list_zones(where.root(host)) if one.running]
-    return found + list(lab.vteps)
+    return [*found, *lab.vteps, *lab.portolans]
 
 
 def replace_process(where: LabDir, target: str, argv: Sequence[str]) -> NoReturn:
     """Become a program in a place of the lab."""
     place = find(where, target)
-    execute.replace_process(place.namespace, argv, execute.environment(place.root))
+    env = execute.environment(place.root)
+    portolan = read_lab(where).portolans.get(target)
+    if portolan is not None:
+        env[STORE_VARIABLE] = server.store_url(where, target, portolan)  # what portolanadm changes there
+    execute.replace_process(place.namespace, argv, env)
 
 
 def phase_text(where: LabDir) -> str:

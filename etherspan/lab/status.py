@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 from dladm.libscf.client import Scf
 from dladm.libscf.protocol import RESTARTER
 from etherspan import netns, zone
+from etherspan.lab import server
 from etherspan.lab.journal import LabDir
+from etherspan.lab.model import Portolan
 from etherspan.lab.run import phase_text
 from etherspan.lab.source import read_lab
 from kernel_sim.dev.client import LocalSystem
 from kernel_sim.sys.errno import KernelError
 
 DOWN = "down"
+_PASSWORD = re.compile(r"(//[^:/@]*):[^@/]*@")
 GONE = "gone"
 
 
@@ -50,6 +54,17 @@ class VtepStatus:
 
 
 @dataclass(slots=True, frozen=True)
+class ServerStatus:
+    """An SVP server. `state` is `up` or `down`; `store` is a URL without its password."""
+
+    address: str
+    port: int
+    namespace: Path
+    store: str
+    state: str
+
+
+@dataclass(slots=True, frozen=True)
 class LabStatus:
     """A lab. `phase` is `up`, `gone` (the machine was restarted), `half-way`, `starting` or `stopping`."""
 
@@ -58,6 +73,7 @@ class LabStatus:
     file: str
     hosts: dict[str, HostStatus]
     vteps: dict[str, VtepStatus]
+    servers: dict[str, ServerStatus]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `lab status --json` prints."""
@@ -76,7 +92,24 @@ class LabStatus:
             name: {"address": one.address, "vnetid": one.vnetid, "state": one.state, "namespace": str(one.namespace)}
             for name, one in self.vteps.items()
         }
-        return {"name": self.name, "phase": self.phase, "file": self.file, "hosts": hosts, "vteps": vteps}
+        servers = {
+            name: {
+                "address": one.address,
+                "port": one.port,
+                "state": one.state,
+                "namespace": str(one.namespace),
+                "store": one.store,
+            }
+            for name, one in self.servers.items()
+        }
+        return {
+            "name": self.name,
+            "phase": self.phase,
+            "file": self.file,
+            "hosts": hosts,
+            "vteps": vteps,
+            "portolans": servers,
+        }
 
 
 def status(where: LabDir) -> LabStatus:
@@ -92,7 +125,19 @@ def status(where: LabDir) -> LabStatus:
         )
         for name, vtep in lab.vteps.items()
     }
-    return LabStatus(where.name, phase_text(where), where.read().source, hosts, vteps)
+    servers = {name: _server(where, name, one) for name, one in lab.portolans.items()}
+    return LabStatus(where.name, phase_text(where), where.read().source, hosts, vteps, servers)
+
+
+def _server(where: LabDir, name: str, portolan: Portolan) -> ServerStatus:
+    process = server.process_of(where, name)
+    return ServerStatus(
+        str(portolan.address),
+        portolan.port,
+        where.namespace(name),
+        _PASSWORD.sub(r"\1:***@", server.store_url(where, name, portolan)),
+        "up" if process is not None and process.alive() else DOWN,
+    )
 
 
 def _host(where: LabDir, name: str, address: str) -> HostStatus:
@@ -117,6 +162,7 @@ def table(found: LabStatus) -> Iterator[str]:
         rows.append((name, host.address, host.state, str(host.root)))
         rows += [(f"{name}:{zone_name}", "--", "running", "") for zone_name in host.zones]
     rows += [(name, one.address, one.state, f"vxlan {one.vnetid}") for name, one in found.vteps.items()]
+    rows += [(name, one.address, one.state, f"portolan {one.store}") for name, one in found.servers.items()]
     widths = [max(len(row[column]) for row in rows) + 2 for column in range(3)]
     for row in rows:
         yield "".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()

@@ -15,7 +15,7 @@ from pathlib import Path
 from etherspan import netconf, netns, zone
 from etherspan.errors import EtherspanError
 from etherspan.host import control
-from etherspan.lab import down, hostsfile
+from etherspan.lab import down, hostsfile, server
 from etherspan.lab.journal import Act, LabDir, Phase, Record
 from etherspan.lab.model import Host, Lab, Vtep
 from etherspan.lab.source import Source, read_lab
@@ -79,6 +79,7 @@ def _differences(old: Lab, new: Lab) -> list[str]:
     kinds: list[tuple[str, Mapping[str, object], Mapping[str, object]]] = [
         ("host", old.hosts, new.hosts),
         ("vtep", old.vteps, new.vteps),
+        ("portolan", old.portolans, new.portolans),
     ]
     for kind, before, after in kinds:
         names = sorted({*before, *after})
@@ -103,6 +104,11 @@ def _build(where: LabDir, lab: Lab, files: Path, say: Say) -> None:
     for node, vtep in lab.vteps.items():
         netns.call(where.namespace(node), _make_vtep, vtep)
         say(f"{node}: Linux vxlan device {VXLAN_LINK} at {vtep.address}, vnetid {vtep.vnetid}")
+    for name, portolan in lab.portolans.items():
+        server.furnish(where, name, portolan, files)
+        where.begin(Act.SERVER, name)
+        server.start(where, name, portolan)
+        say(f"{name}: portolan at {portolan.address}, port {portolan.port}")
     for name, host in lab.hosts.items():
         _furnish(where, name, host, lab, files)
         where.begin(Act.BOOT, name)

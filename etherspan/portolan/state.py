@@ -10,6 +10,8 @@ from typing import Final
 from etherspan.state import state_dir
 
 STORE_NAME: Final = "portolan.db"
+STORE_VARIABLE: Final = "PORTOLAN_STORE"
+"""Environment variable that names a store."""
 
 
 def portolan_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -18,5 +20,8 @@ def portolan_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def default_store(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the store in there."""
+    """The URL of the store: `PORTOLAN_STORE`, else the one in there."""
+    given = environ.get(STORE_VARIABLE)
+    if given:
+        return given
     return f"sqlite:///{portolan_dir(environ) / STORE_NAME}"
