@@ -42,6 +42,7 @@ class Postgres:
         if os.geteuid() == 0:
             user = pwd.getpwnam(USER)
             os.chown(folder, user.pw_uid, user.pw_gid)
+            folder.chmod(0o711)  # its socket is for other users, too
             self._demote = functools.partial(_become, user.pw_uid, user.pw_gid)
         self._run("initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
 

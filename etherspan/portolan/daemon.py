@@ -25,7 +25,7 @@ from etherspan.errors import EtherspanError
 from etherspan.portolan import user as users
 from etherspan.portolan.connection import MAX_CONNECTIONS, Limits, place
 from etherspan.portolan.server import Server
-from etherspan.portolan.state import default_store, portolan_dir
+from etherspan.portolan.state import STORE_NAME, default_store, portolan_dir
 from etherspan.portolan.store import Store, StoreError, open_store
 from etherspan.portolan.store.protocol import StoreUnreachableError
 from etherspan.portolan.user import User
@@ -79,7 +79,7 @@ def run(options: Options, log: Log, say: Callable[[str], object]) -> None:
     metrics = _metrics() if options.metrics is not None else None
     _load(url)
     limits = Limits(connections=_room(options.connections), idle_time=options.idle_time)
-    who = _prepare_user(options)
+    who = _prepare_user(options.user, own_folder=in_own_folder(url))
     asyncio.run(_Daemon(options, log, say, metrics).serve(_text(url), limits, who))
 
 
@@ -126,16 +126,21 @@ def _room(wanted: int) -> int:
     return wanted if hard == resource.RLIM_INFINITY else max(1, min(wanted, hard - SPARE_FILES))
 
 
-def _prepare_user(options: Options) -> User | None:
-    """Whom to become, the default store's folder theirs already; None: nobody else. Errors: `EtherspanError`, `OSError`."""
+def in_own_folder(url: URL) -> bool:
+    """Whether a store is where it is by default."""
+    return url.drivername == "sqlite" and url.database == str(portolan_dir() / STORE_NAME)
+
+
+def _prepare_user(name: str | None, *, own_folder: bool) -> User | None:
+    """Whom to become, the folder of our own theirs already; None: nobody else. Errors: `EtherspanError`, `OSError`."""
     if os.geteuid():
-        if options.user is not None:
+        if name is not None:
             raise EtherspanError("only root can become another user")
-        if options.store is None:
+        if own_folder:
             portolan_dir().mkdir(mode=users.FOLDER_MODE, parents=True, exist_ok=True)
         return None
-    who = users.find(options.user)
-    if options.store is None:
+    who = users.find(name)
+    if own_folder:
         users.hand_over(portolan_dir(), who if users.can_become(who) else User(0, 0, "root"))
     return who
 

@@ -61,7 +61,7 @@ class Server:
         loop = self._loop = asyncio.get_running_loop()
         listener = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=BACKLOG)
         self._listeners.append(listener)
-        for bound in listener.sockets:
+        for bound in listener.sockets:  # none on a loop in memory
             host, port, *_ = bound.getsockname()
         return host, port
 

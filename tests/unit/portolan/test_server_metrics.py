@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from etherspan.portolan.batch import Answers, Batch, Slot, tally
-from etherspan.portolan.daemon import Address, absolute
+from etherspan.portolan.daemon import Address, absolute, in_own_folder
 from etherspan.portolan.metrics import PrometheusMetrics
 from etherspan.portolan.records import Place
 from etherspan.portolan.store.memory import MemoryStore
@@ -90,6 +90,17 @@ def test_a_whole_url_stays_as_it_is(url: str) -> None:
 def test_a_path_is_that_of_where_the_command_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/usr")
     assert str(absolute("sqlite:///x.db")) == "sqlite:////usr/x.db"
+
+
+def test_the_folder_of_the_default_store_is_the_servers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETHERSPAN_STATE", "/some/where")
+    urls = [
+        "sqlite:////some/where/portolan/portolan.db",
+        "sqlite:////some/where/portolan/other.db",
+        "sqlite://",
+        "memory://",
+    ]
+    assert [in_own_folder(absolute(url)) for url in urls] == [True, False, False, False]
 
 
 def test_a_server_without_metrics_counts_nothing() -> None:
