@@ -45,12 +45,13 @@ fidelity: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m 'not soak' --facts build/facts.json
 	$(BIN)/python tools/fidelity.py build/facts.json
 
-## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address; thousands of links
+## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address; thousands of links; SVP lookups
 bench: ready
 	@$(BIN)/python tools/needs.py bench
 	$(BIN)/python -m benchmarks.datapath
 	$(BIN)/python -m benchmarks.first_packet
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.svp
 
 ## make soak      the long runs
 soak: ready

@@ -308,7 +308,7 @@ def test_it_needs_no_file_of_its_own_once_it_serves(
     (home / "plugins" / "mine.py").write_text(f"{loaded_from_there}\n{PLUGIN}")
     linkid = create_overlay(host)
     varpd = start("-i", home / "plugins", cwd=home)
-    assert varpd.records[-1]["plugins"] == ["direct", "files", "mine"]
+    assert varpd.records[-1]["plugins"] == ["direct", "files", "mine", "svp"]
     instance = activate(host, linkid, "mine")
     with Client.create(host) as client:
         assert [entry.point.ip for entry in client.instance_cache_walk(instance)] == [TEN]
