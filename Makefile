@@ -52,6 +52,7 @@ bench: ready
 	$(BIN)/python -m benchmarks.first_packet
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.svp
+	$(BIN)/python -m benchmarks.svp_fleet
 
 ## make soak      the long runs
 soak: ready

@@ -153,7 +153,7 @@ class SimHost:
     # ------------------------------------------------------------------ daemons
 
     def _process(self, name: str) -> SimProcess:
-        return SimProcess(self.loop, name, next(self._pids))
+        return SimProcess(self.loop, name, next(self._pids), self.name)
 
     def _make_dlmgmtd(self) -> Daemon:
         return LinkDaemon(self._process("dlmgmtd"), self.fs, self.system, self._phys, self.logs[DLMGMTD])

@@ -26,6 +26,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
+from etherspan.testing.sim.streams import StreamNetwork
+
 RESTLESS: Final = 1_000_000
 """Callbacks in one moment after which it is plain that it never ends."""
 PATIENCE: Final = 3600.0
@@ -63,6 +65,8 @@ class SimLoop(_EventLoop):
         self._calls = 0
         self._stopping = False
         self._closed = False
+        self.streams: StreamNetwork | None = None
+        """What code that connects and listens meets; without one it cannot."""
 
     # ------------------------------------------------------------------ time
 
@@ -248,6 +252,31 @@ class SimLoop(_EventLoop):
             note[task] = None
             task.add_done_callback(note.pop)
         return task
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | None = None,
+        port: int | None = None,
+        **_: Any,
+    ) -> Any:
+        """See `streams`."""
+        return await self._network().create_server(protocol_factory, host, port)
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **_: Any
+    ) -> Any:
+        """See `streams`."""
+        return await self._network().create_connection(protocol_factory, host, port)
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+        """See `streams`."""
+        return await self._network().getaddrinfo(host, port)
+
+    def _network(self) -> StreamNetwork:
+        if self.streams is None:
+            raise RuntimeError("this loop has no network: set `streams`")
+        return self.streams
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """What nobody caught leaves the loop at its next turn."""

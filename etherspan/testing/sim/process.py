@@ -16,21 +16,25 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from etherspan.testing.sim.loop import TASKS, SimLoop
+from etherspan.testing.sim.streams import PLACE, STREAMS, SimTransport
 
 _T = TypeVar("_T")
 
 
 class SimProcess:
-    """See the module. `pid` is a number nobody else in its world has."""
+    """See the module. `pid` is a number nobody else in its world has, `place` the host it runs on."""
 
-    def __init__(self, loop: SimLoop, name: str, pid: int) -> None:
+    def __init__(self, loop: SimLoop, name: str, pid: int, place: str = "") -> None:
         self.name = name
         self.pid = pid
         self.alive = True
         self._loop = loop
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._context = contextvars.copy_context()
+        self._streams: dict[SimTransport, None] = {}
         self._context.run(TASKS.set, self._tasks)
+        self._context.run(STREAMS.set, self._streams)
+        self._context.run(PLACE.set, place)
 
     def spawn(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Begin a task in it. It must be alive."""
@@ -44,6 +48,8 @@ class SimProcess:
     def kill(self) -> None:
         """End it: every task is cancelled."""
         self.alive = False
+        for stream in tuple(self._streams):
+            stream.vanish()
         for task in list(self._tasks):
             _discard_unbegun(task.get_coro())
             task.cancel()

@@ -14,12 +14,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from etherspan.portolan.store.memory import MemoryStore
+from etherspan.portolan.store.protocol import Store
 from etherspan.testing.log import LogRecord
 from etherspan.testing.memory import Datagram, MemoryNetwork, MemoryPhys, MemoryPorts, MemoryRandom, address
 from etherspan.testing.sim.events import Event, Kind, Observer, Trace
 from etherspan.testing.sim.host import SimHost
 from etherspan.testing.sim.hostview import HostView, inner_frame, parked_frames, show
 from etherspan.testing.sim.loop import SimLoop
+from etherspan.testing.sim.portolan import SimPortolan
+from etherspan.testing.sim.streams import StreamNetwork
 from etherspan.testing.world import KERNEL, SERVICE_SECONDS, SERVICES, Host, Port, World, compare
 from kernel_sim.ddi import PhysLink, SocketAddress
 from kernel_sim.middleware.capture import CapturedPorts, CapturedUnderlay
@@ -29,12 +33,13 @@ from kernel_sim.overlay.plugins.vxlan import PLUGIN as VXLAN
 from libvarpd.plugin import SearchPlugin
 from libvarpd.plugins.direct import Direct
 from libvarpd.plugins.files import Files
+from libvarpd.plugins.svp.plugin import Svp
 
 UNDERLAY_MTU: Final = 1500
 
 
 class SimWorld(World):
-    """See `world`. `plugins` are search plugins that every varpd has beside `direct` and `files`; `seed` settles all that is random."""
+    """See `world`. `plugins` are search plugins that every varpd has beside its own; `seed` settles all that is random."""
 
     def __init__(
         self,
@@ -50,10 +55,13 @@ class SimWorld(World):
         self.trace = trace or Trace()
         self.observers: list[Observer] = [self.trace]
         self.hosts: dict[str, SimWorldHost] = {}
-        self._plugins: tuple[type[SearchPlugin], ...] = (Direct, Files, *plugins)
+        self._plugins: tuple[type[SearchPlugin], ...] = (Direct, Files, Svp, *plugins)
         self._encap_plugins = encap_plugins
         self._seed = seed
         self._parted: set[frozenset[str]] = set()
+        self.streams = StreamNetwork(self.loop, seed=seed, reaches=self._reaches, owner=self._place_of)
+        self.loop.streams = self.streams
+        self.portolans: dict[str, SimPortolan] = {}
 
     def host(self, name: str, *addresses: str) -> SimWorldHost:
         """See `World.host`. Host names and addresses are each used once."""
@@ -81,21 +89,31 @@ class SimWorld(World):
         inner.boot()
         return made
 
+    def portolan(self, name: str, address: str, store: Store | None = None) -> SimPortolan:
+        """An SVP server at an address, started; its store is in memory unless another one is given."""
+        assert name not in self.portolans, f"there is a server {name}"
+        assert name not in self.hosts, f"there is a host {name}"
+        made = self.portolans[name] = SimPortolan(self.loop, name, address, store or MemoryStore())
+        made.start()
+        return made
+
     def faults(self, host: str) -> Faults:
         """What goes wrong with the datagrams a host sends. Its `partition` belongs to `part` and `heal`."""
         return self.hosts[host].faults
 
     def part(self, one: str, other: str) -> None:
-        """Let no datagram get from one host to the other, nor back."""
+        """Let no datagram and no byte of a connection get from one host to the other, nor back; an SVP server is one, too."""
         self._parted.add(frozenset((one, other)))
         for name in (one, other):
-            self.faults(name).partition = functools.partial(self._is_parted, name)
+            if name in self.hosts:
+                self.faults(name).partition = functools.partial(self._is_parted, name)
 
     def heal(self) -> None:
         """Undo every `part`."""
         self._parted.clear()
         for host in self.hosts.values():
             host.faults.partition = 0.0
+        self.streams.heal()
 
     def tell(self, event: Event) -> None:
         """Something has happened."""
@@ -109,11 +127,22 @@ class SimWorld(World):
         """See `World.close`. Errors: the reason for which a varpd ended by itself."""
         for host in self.hosts.values():
             host.inner.close()
+        for portolan in self.portolans.values():
+            portolan.kill()
         self.loop.run()
         self.loop.close()
         for host in self.hosts.values():
             for panic in host.inner.panics:
                 raise panic
+
+    def _reaches(self, one: str, other: str) -> bool:
+        return frozenset((one, other)) not in self._parted
+
+    def _place_of(self, ip: str) -> str | None:
+        for name, host in self.hosts.items():
+            if address(ip).ip in host.ips:
+                return name
+        return next((name for name, one in self.portolans.items() if one.address == ip), None)
 
     def _is_parted(self, sender: str, passing: Passing) -> bool:
         owner = self._owner(passing.to)

@@ -161,6 +161,11 @@ class Conn:
         return self.failures >= FAILURES_DEGRADED
 
     @property
+    def proven(self) -> bool:
+        """Whether the peer has answered anything since the connection was made."""
+        return self._answered
+
+    @property
     def outstanding(self) -> int:
         """Queries without an answer."""
         return len(self._queries)

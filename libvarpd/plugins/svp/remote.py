@@ -168,16 +168,18 @@ class Remote:
     def ask(self, message: Message, done: Done) -> bool:
         """Ask the server; False, and nothing is told, when no connection can take it.
 
-        What came with version 2 is asked only where that is spoken (SVP-I41).
+        What came with version 2 is asked only where that is spoken (SVP-I41). A peer that has answered nothing yet, not even PING, is
+        asked only when no other can be.
         """
         version = VERSION_TWO if isinstance(message, RouteReq) else VERSION_ONE
-        for conn in self.conns:
-            if conn.state is State.ACTIVE and conn.version >= version:
-                self.conns.remove(conn)
-                self.conns.append(conn)
-                conn.ask(message, done)
-                return True
-        return False
+        able = [conn for conn in self.conns if conn.state is State.ACTIVE and conn.version >= version]
+        conn = next((conn for conn in able if conn.proven), able[0] if able else None)
+        if conn is None:
+            return False
+        self.conns.remove(conn)
+        self.conns.append(conn)
+        conn.ask(message, done)
+        return True
 
     # ------------------------------------------------------------------ the log
 

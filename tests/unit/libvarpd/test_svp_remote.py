@@ -211,6 +211,31 @@ def test_without_an_active_connection_a_query_is_refused_at_once(world: FakeWorl
     assert told == []
 
 
+def test_a_peer_that_has_answered_nothing_is_asked_only_when_there_is_no_other(
+    world: FakeWorld, remote: Remote
+) -> None:
+    a, b = active(world, remote, SERVER_A, SERVER_B)
+    assert b.conn is not None
+    b.conn.lost("closed")
+    b.accept(None)
+    ticks(remote, 3)  # no PONG: it is connected to again, and spoken to in version 1
+    b.accept(None)
+    assert b.conn.state is State.ACTIVE
+    before = len(a.frames), len(b.frames)
+    for _ in range(4):
+        assert ask(remote)
+    assert (len(a.frames), len(b.frames)) == (before[0] + 4, before[1])
+    assert a.conn is not None
+    a.conn.lost("closed")
+    assert ask(remote)
+    assert len(b.frames) == before[1] + 1
+    b.answer(Vl2Ack(Status.OK, 4789, THERE))
+    a.accept()
+    for _ in range(4):
+        assert ask(remote)
+    assert len(b.frames) == before[1] + 3, "it has proven itself"
+
+
 @pytest.mark.fact("SVP-I41")
 def test_routes_are_asked_for_only_where_version_2_is_spoken(world: FakeWorld, remote: Remote) -> None:
     route = RouteReq(VNET, 0, HERE, THERE)
