@@ -130,6 +130,7 @@ def test_a_lab_shows_its_parts_and_runs_commands_in_them(world: World, monkeypat
                 "namespace": str(lab.namespace("linux0")),
             }
         },
+        "portolans": {},
     }
     assert world.ok("lab", "exec", "cn0", "printenv", "ETHERSPAN_ROOT") == f"{root}\n"
     assert world.run("lab", "exec", "linux0", "printenv", "ETHERSPAN_ROOT").returncode == 1
@@ -253,7 +254,8 @@ def test_a_lab_up_that_is_ended_half_way_leaves_nothing_after_lab_down(
     world: World, act: Act, number: signal.Signals
 ) -> None:
     name = new_name()
-    argv = [str(ETHERSPAN), "lab", "up", str(LABS / "two-hosts.toml"), "--name", name]
+    file = LABS / ("three-hosts-svp.toml" if act is Act.SERVER else "two-hosts.toml")
+    argv = [str(ETHERSPAN), "lab", "up", str(file), "--name", name]
     with subprocess.Popen(argv, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as bringing:
         end = time.monotonic() + 30
         while not any(step[0] == act.value for step in steps(world, name)):
@@ -266,10 +268,76 @@ def test_a_lab_up_that_is_ended_half_way_leaves_nothing_after_lab_down(
         assert f"undoing lab {name}" in said
     else:
         assert bringing.returncode == -9
-        assert world.run("lab", "up", LABS / "two-hosts.toml", "--name", name).stderr == (
+        assert world.run("lab", "up", file, "--name", name).stderr == (
             f"etherspan: lab '{name}' was left half-way (starting); 'etherspan lab down {name}' clears it away\n"
         )
         world.ok("lab", "down", name)
+    assert world.leftovers() == []
+
+
+def test_a_server_is_shown_runs_in_its_own_place_and_ends_with_the_lab(world: World) -> None:
+    name = new_name()
+    assert "one: portolan at 10.88.88.5, port 1296\n" in world.ok(
+        "lab", "up", LABS / "three-hosts-svp.toml", "--name", name
+    )
+    lab = world.state / "labs" / name
+    assert json.loads(world.ok("lab", "status", "--json"))["portolans"] == {
+        "one": {
+            "address": "10.88.88.5",
+            "port": 1296,
+            "state": "up",
+            "namespace": str(lab / "ns" / "one"),
+            "store": f"sqlite:///{lab}/portolan/one/store.db",
+        }
+    }
+    shown = world.ok("lab", "status").splitlines()[-1].split()
+    assert shown == ["one", "10.88.88.5", "up", "portolan", f"sqlite:///{lab}/portolan/one/store.db"]
+    asked = world.ok(
+        "lab",
+        "exec",
+        "one",
+        "--",
+        "portolanadm",
+        "vl3-lookup",
+        "--ip",
+        "fd55::2",
+        "--vnet",
+        23,
+        "--server",
+        "10.88.88.5",
+    )
+    assert json.loads(asked)["mac"] == "02:08:20:00:00:02"
+    assert "10.88.88.3" in world.ok("lab", "exec", "one", "--", "portolanadm", "node", "list")
+    os.kill(json.loads((lab / "portolan" / "one" / "process.json").read_text())["pid"], signal.SIGKILL)
+    end = time.monotonic() + 10
+    while json.loads(world.ok("lab", "status", "--json"))["portolans"]["one"]["state"] != "down":
+        assert time.monotonic() < end
+    world.ok("lab", "down")
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "message"),
+    [
+        ('data = "none.json"', {}, "portolan.one.data: {folder}/none.json: No such file or directory"),
+        ('data = "bad.json"', {"bad.json": '{"mappings": [{}]}'}, "bad.json: mappings, row 1: vnet_id: it is missing"),
+        (
+            'store = "mysql://x"',
+            {},
+            "portolan.one: the server does not listen\netherspan: portolan: mysql://x: not the URL of a store",
+        ),
+    ],
+)
+def test_a_server_that_cannot_start_undoes_the_lab(
+    world: World, tmp_path: Path, more: str, files: dict[str, str], message: str
+) -> None:
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)
+    file = tmp_path / "lab.toml"
+    file.write_text(f'[underlay]\nsubnet = "10.88.88.0/24"\n[portolan.one]\naddress = "10.88.88.5"\n{more}\n')
+    done = world.run("lab", "up", file, "--name", new_name())
+    assert done.returncode == 1
+    assert message.format(folder=tmp_path) in done.stderr
     assert world.leftovers() == []
 
 

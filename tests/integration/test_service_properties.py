@@ -40,20 +40,20 @@ def test_a_directory_that_svccfg_adds_gives_varpd_more_plugins(booted: Host) -> 
     for name in ("opt", "opt/plugins"):
         (booted.root / name).chmod(0o755)
     booted.overlay("ov0", 23)
-    assert searches(booted) == "direct,files"
+    assert searches(booted) == "direct,files,svp"
 
     booted.command("svccfg", "-s", "varpd", "addpropvalue", "varpd/include_path", "astring:", "/opt/plugins")
     booted.command("svcadm", "restart", "-s", "varpd")
-    assert searches(booted) == "direct,files", "an edit counts from a refresh on"
+    assert searches(booted) == "direct,files,svp", "an edit counts from a refresh on"
     booted.command("svcadm", "refresh", "varpd")
     booted.command("svcadm", "restart", "-s", "varpd")
-    assert searches(booted) == "direct,files,mine"
+    assert searches(booted) == "direct,files,mine,svp"
     booted.dladm("create-overlay", "-e", "vxlan", "-s", "mine", "-v", 24, "-p", "vxlan/listen_ip=127.0.0.1", "ov1")
 
     control.halt_host(booted.root)
     booted.boot()
     assert booted.status().messages == ()
-    assert searches(booted) == "direct,files,mine"
+    assert searches(booted) == "direct,files,mine,svp"
     assert "ONLINE" in booted.dladm("show-overlay", "-f", "ov1")
 
 

@@ -360,4 +360,4 @@ def test_a_search_plugin_of_the_host_is_a_file_below_its_root(lab_up: Callable[[
     assert row(2) in rows(lab, "cn1")
     assert row(3) not in rows(lab, "cn1")
     shown = lab.dladm("cn1", "show-overlay", "-p", "-o", "property,possible", "ov0").stdout
-    assert "search:direct,even,files\n" in shown
+    assert "search:direct,even,files,svp\n" in shown

@@ -43,7 +43,7 @@ vxlan
 2
 127.0.0.1
 4789
-files,svp
+files
 <ROOT>/etc/overlays/two-hosts.json
 [0]
 $ dladm show-overlay -t ov0

@@ -194,7 +194,49 @@ MISTAKES = [
         "::1 is of another IP version than 10.88.88.71",
     ),
     ("learning = false", 'learning = "no"', "vtep.linux0.learning", "expected true or false, found a string"),
-    ("[hosts]", "[portolan.one]\n[hosts]", "portolan", "SVP servers are not part of this release"),
+    ("[hosts]", "[portolan.one]\n[hosts]", "portolan.one.address", "is missing"),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\nport = 0\n[hosts]",
+        "portolan.one.port",
+        "0 is not between 1 and 65535",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\nstore = 'fleet.db'\n[hosts]",
+        "portolan.one.store",
+        "'fleet.db' is no URL of a store, such as postgresql+psycopg://… or sqlite:///PATH",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\nstore = 'sqlite:///x.db'\ndata = 'x.json'\n[hosts]",
+        "portolan.one.data",
+        "fills a store of the lab's own; it does not go with 'store'",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\ndata = '/x.json'\n[hosts]",
+        "portolan.one.data",
+        "'/x.json' must be a relative path without '..'",
+    ),
+    (
+        "[hosts]",
+        "[portolan.linux0]\naddress = '10.88.88.9'\n[hosts]",
+        "portolan.linux0",
+        "a vtep has the same name",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.71'\n[hosts]",
+        "portolan.one.address",
+        "10.88.88.71 is already the address of linux0",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\nlisten = 1\n[hosts]",
+        "portolan.one.listen",
+        "unknown key; known here: address, port, data, store",
+    ),
 ]
 """What stands in the good file, what stands there instead, the key path and the message."""
 
