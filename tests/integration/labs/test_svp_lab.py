@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -25,6 +27,9 @@ from tests.integration.labs.conftest import BIN
 from tests.portolan_pg import Postgres, running
 
 pytestmark = pytest.mark.namespaces
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "svp.md"
+LABS = Path(__file__).parents[3] / "fixtures" / "labs"
 
 HEAD = """
 [underlay]
@@ -130,30 +135,55 @@ def test_three_hosts_find_each_other_through_a_server(three: Any) -> None:
         assert condition(three, f"cn{n}") == "ONLINE:-"
 
 
-def test_traffic_follows_a_mac_address_that_moves_to_another_host(three: Any, wait_until: Any) -> None:
-    assert pings(three, "cn1:web", "10.55.55.3")
-    assert row(3) in rows(three, "cn1")
-    three.dladm("cn2", "create-vnic", "-t", "-l", "ov0", "-m", mac(3), "vnic9")
-    three.run("cn2", "etherspan", "zone", "create", "new", "--link", "vnic9")
-    address = ("ipadm", "create-addr", "-t", "-T", "static", "-a", "10.55.55.3/24", "vnic9/v4")
-    three.run("cn2", "etherspan", "zone", "exec", "new", "--", *address)
-    moved = three.run("one", "portolanadm", "mapping", "move", "--vnet", 23, "--mac", mac(3), "--cn", cn(2))
-    assert moved.stdout == "9 events\n", "two addresses and the MAC address, for three nodes"
+def migration() -> tuple[str, list[list[str]]]:
+    """The lab file of the document's example, and its commands."""
+    name, block = re.findall(r"<!-- lab: (\S+) -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[0]
+    return name, [shlex.split(line) for line in block.splitlines()]
+
+
+@pytest.fixture
+def documented(lab_up: Callable[[str], Any], tmp_path: Path, wait_until: Any) -> Any:
+    """The lab of the document's example."""
+    name, _ = migration()
+    shutil.copy((LABS / name).with_suffix(".json"), tmp_path)
+    lab = lab_up((LABS / name).read_text())
+    ready(lab, wait_until, 1, 2, 3)
+    return lab
+
+
+def test_traffic_follows_a_mac_address_that_moves_as_the_document_says(documented: Any, wait_until: Any) -> None:
+    def run(argv: list[str]) -> str:
+        done = subprocess.run(
+            [BIN / argv[0], *argv[1:]], env=documented.env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{argv}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    _, commands = migration()
+    making, moving, leaving = commands[:3], commands[3], commands[4:]
+    assert pings(documented, "cn1:web", "10.55.55.3")
+    assert row(3) in rows(documented, "cn1")
+    for argv in making:
+        run(argv)
+    assert run(moving) == "9 events\n", "two addresses and the MAC address, for three nodes"
     begun = time.monotonic()
 
     def follows() -> bool:
-        pings(three, "cn1:web", "10.55.55.3")
-        return row(3, at=2) in rows(three, "cn1")
+        pings(documented, "cn1:web", "10.55.55.3")
+        return row(3, at=2) in rows(documented, "cn1")
 
     wait_until(follows, POLL, "cn1 sends to the new host")
     print(f"traffic followed after {time.monotonic() - begun:.1f} s")
-    wait_until(lambda: events(three) == [], 2 * POLL, "every node acknowledges its events")
-    before_old, before_new = received(three, "cn3", "vnic0"), received(three, "cn2", "vnic9")
+    wait_until(lambda: events(documented) == [], 2 * POLL, "every node acknowledges its events")
+    before_old, before_new = received(documented, "cn3", "vnic0"), received(documented, "cn2", "guest0")
     for sender in ("cn1:web", "cn2:web"):
         for _ in range(3):
-            assert pings(three, sender, "10.55.55.3")
-    assert received(three, "cn3", "vnic0") == before_old, "the old host still gets frames"
-    assert received(three, "cn2", "vnic9") >= before_new + 6
+            assert pings(documented, sender, "10.55.55.3")
+    assert received(documented, "cn3", "vnic0") == before_old, "the old host still gets frames"
+    assert received(documented, "cn2", "guest0") >= before_new + 6
+    for argv in leaving:
+        run(argv)
+    assert pings(documented, "cn1:web", "10.55.55.3")
 
 
 @contextmanager
