@@ -1,10 +1,19 @@
-"""TCP and small-packet rates over one overlay: Linux vxlan, etherspan and a naive loop, side by side in one run.
+"""The data path beside Linux vxlan and a naive loop, in one run: throughput, small packets, round trips, local traffic, table size.
 
     python -m benchmarks.datapath [--rounds 5] [--seconds 3] [--json FILE] [--markdown FILE]
 
-Three labs stand at once, each with two members on an underlay of its own (MTU 1500, overlay MTU 1400); the rounds are interleaved, so
-that a machine whose speed drifts drifts for all. What counts are the ratios inside one run. A run is valid when naive / kernel
+Labs stand side by side, each with two members on an underlay of its own (MTU 1500, overlay MTU 1400); the rounds are interleaved, so that a
+machine whose speed drifts drifts for all. What counts are the ratios inside one run, medians of pairs. A run is valid when naive / kernel
 lies between 0.008 and 0.02: outside that the machine was too busy, or something is not what it says it is.
+
+    kernel             two Linux vxlan devices, default veth
+    kernel_no_offload  the same without TSO, GSO and GRO
+    kernel_wire        the same on a wire that cuts packets: `tso off tx-udp-segmentation off gro on` at every end
+    etherspan          two hosts, the compiled helper        etherspan_wire   on that wire
+    pure               two hosts, the helper's twin in Python
+    mixed_wire         a host and a Linux vxlan device, on that wire; the worse direction counts
+    local              two VNICs of one host
+    naive              one receive, construct, one send for each frame
 """
 
 from __future__ import annotations
@@ -12,67 +21,145 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.labs import REPOSITORY, environment, in_lab, lab, run
+from etherspan import netns
+from etherspan.lab.journal import LabDir
 
 VALID_NAIVE = (0.008, 0.02)
+SMALL = 64
+RTT_COUNT = 1000
+RTT_PAUSE = 0.002
+WIRE = {"tx-tcp-segmentation": False, "tx-tcp6-segmentation": False, "tx-udp-segmentation": False, "rx-gro": True}
+NO_OFFLOAD = {
+    "tx-tcp-segmentation": False,
+    "tx-tcp6-segmentation": False,
+    "tx-udp-segmentation": False,
+    "tx-generic-segmentation": False,
+    "rx-gro": False,
+}
 
-KERNEL_LAB = """
-[underlay]
-subnet = "10.88.91.0/24"
-[vtep.a]
-address = "10.88.91.1"
+VTEP = """
+[vtep.{name}]
+address = "10.88.{net}.{own}"
 vnetid = 23
 port = 4789
-mac = "02:00:00:00:00:01"
-inner = ["10.55.0.1/24"]
-flood = ["10.88.91.2"]
-[vtep.b]
-address = "10.88.91.2"
-vnetid = 23
-port = 4789
-mac = "02:00:00:00:00:02"
-inner = ["10.55.0.2/24"]
-flood = ["10.88.91.1"]
+mac = "02:00:00:00:00:0{own}"
+inner = ["10.55.0.{own}/24"]
+flood = ["10.88.{net}.{peer}"]
 """
-
 HOST = """
 [host.{name}]
-address = "10.88.92.{own}"
+address = "10.88.{net}.{own}"
 dladm = [
-  "create-overlay -t -e vxlan -s direct -v 23 -p vxlan/listen_ip=10.88.92.{own},direct/dest_ip=10.88.92.{peer},direct/dest_port=4789 ov0",
+  "create-overlay -t -e vxlan -s direct -v 23 -p vxlan/listen_ip=10.88.{net}.{own} -p direct/dest_ip=10.88.{net}.{peer},direct/dest_port=4789 ov0",
   "create-vnic -t -l ov0 -m 2:0:0:0:0:{own} vnic0",
 ]
 [host.{name}.zone.z.nic.vnic0]
 address = ["10.55.0.{own}/24"]
 """
-
-BARE_HOST = """
-[host.{name}]
-address = "10.88.93.{own}"
+LOCAL = """
+[host.a]
+address = "10.88.{net}.1"
+dladm = [
+  "create-overlay -t -e vxlan -s direct -v 23 -p vxlan/listen_ip=10.88.{net}.1,direct/dest_ip=10.88.{net}.2,direct/dest_port=4789 ov0",
+  "create-vnic -t -l ov0 -m 2:0:0:0:0:1 vnic0",
+  "create-vnic -t -l ov0 -m 2:0:0:0:0:2 vnic1",
+]
+[host.a.zone.z.nic.vnic0]
+address = ["10.55.0.1/24"]
+[host.a.zone.y.nic.vnic1]
+address = ["10.55.0.2/24"]
 """
+BARE = """
+[host.{name}]
+address = "10.88.{net}.{own}"
+"""
+MEMBERS = (("a", 1, 2), ("b", 2, 1))
 
 
 @dataclass(slots=True, frozen=True)
 class Contestant:
-    """A lab, and where in it the two ends of a measurement run."""
+    """A lab, where in it the two ends of a measurement run, and what is measured there."""
 
     name: str
-    a: str
-    b: str
+    text: str
+    a: str = "a"
+    b: str = "b"
+    features: Mapping[str, bool] = field(default_factory=dict)
+    engine: str | None = None
+    measures: Sequence[str] = ("tcp_gbps",)
+
+
+def both(template: str, net: int) -> str:
+    return "".join(template.format(name=name, own=own, peer=peer, net=net) for name, own, peer in MEMBERS)
+
+
+def mixed(net: int) -> str:
+    (a, own_a, peer_a), (b, own_b, peer_b) = MEMBERS
+    return HOST.format(name=a, own=own_a, peer=peer_a, net=net) + VTEP.format(name=b, own=own_b, peer=peer_b, net=net)
+
+
+CONTESTANTS = (
+    Contestant("kernel", both(VTEP, 91), measures=("tcp_gbps", "udp64_kpps", "rtt_ms")),
+    Contestant("etherspan", both(HOST, 92), "a:z", "b:z", measures=("tcp_gbps", "tcp8_gbps", "udp64_kpps", "rtt_ms")),
+    Contestant("naive", both(BARE, 93), measures=("tcp_gbps", "udp64_kpps")),
+    Contestant("pure", both(HOST, 94), "a:z", "b:z", engine="python", measures=("tcp_gbps", "udp64_kpps")),
+    Contestant("kernel_no_offload", both(VTEP, 95), features=NO_OFFLOAD),
+    Contestant("kernel_wire", both(VTEP, 96), features=WIRE),
+    Contestant("etherspan_wire", both(HOST, 97), "a:z", "b:z", features=WIRE),
+    Contestant("mixed_wire", mixed(98), "a:z", "b", features=WIRE, measures=("tcp_gbps", "tcp_back_gbps")),
+    Contestant("local", LOCAL.format(net=99), "a:z", "a:y"),
+)
+
+
+def lab_name(one: Contestant) -> str:
+    return f"bench-{one.name.replace('_', '-')}"
+
+
+# ---------------------------------------------------------------------- labs
+
+
+def set_features(link: str, features: Mapping[str, bool]) -> None:
+    """What `ethtool -K` does, in the calling thread's namespace; a feature that the device does not have is left."""
+    from pyroute2 import Ethtool
+
+    tool = Ethtool()
+    try:
+        known = tool.get_features(link)
+        for name, on in features.items():
+            if name in known.features:
+                known.features[name].enable = on
+        tool.set_features(link, known)
+    finally:
+        tool.close()
+
+
+def shape(one: Contestant) -> None:
+    """Set the features of both ends of every wire of a lab, and of its vxlan devices."""
+    where = LabDir(lab_name(one))
+    for name, _, _ in MEMBERS:
+        namespace = where.namespace(name)
+        for link in ("net0", *(("vxlan0",) if "vtep." + name in one.text and one.features is NO_OFFLOAD else ())):
+            netns.call(namespace, set_features, link, one.features)
+    for port in range(len(MEMBERS)):
+        netns.call(where.switch, set_features, f"port{port}", one.features)
 
 
 @contextlib.contextmanager
 def naive_loops(name: str) -> Iterator[None]:
     """The naive loop in both members of a lab."""
     with contextlib.ExitStack() as stack:
-        for where, own, peer in (("a", 1, 2), ("b", 2, 1)):
+        for where, own, peer in MEMBERS:
             argv = in_lab(
                 name, where, sys.executable, "-m", "benchmarks.naive", "tap0", f"02:00:00:00:00:0{own}", "1400"
             )
@@ -90,24 +177,40 @@ def naive_loops(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def contestants() -> Iterator[list[Contestant]]:
-    hosts = "".join(HOST.format(name=n, own=o, peer=p) for n, o, p in (("a", 1, 2), ("b", 2, 1)))
-    bare = "".join(BARE_HOST.format(name=n, own=o) for n, o in (("a", 1), ("b", 2)))
+def engine(name: str | None) -> Iterator[None]:
+    """What hosts that boot meanwhile cut and merge with."""
+    before = os.environ.get("ETHERSPAN_ENGINE")
+    if name is not None:
+        os.environ["ETHERSPAN_ENGINE"] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("ETHERSPAN_ENGINE", None)
+        else:
+            os.environ["ETHERSPAN_ENGINE"] = before
+
+
+@contextlib.contextmanager
+def standing(contestants: Sequence[Contestant]) -> Iterator[None]:
+    """All labs, with an iperf3 server at the far end of each."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lab("bench-kernel", KERNEL_LAB))
-        stack.enter_context(lab("bench-etherspan", '[underlay]\nsubnet = "10.88.92.0/24"\n' + hosts))
-        stack.enter_context(lab("bench-naive", '[underlay]\nsubnet = "10.88.93.0/24"\n' + bare))
-        stack.enter_context(naive_loops("bench-naive"))
-        yield [
-            Contestant("kernel", "a", "b"),
-            Contestant("etherspan", "a:z", "b:z"),
-            Contestant("naive", "a", "b"),
-        ]
+        for number, one in enumerate(contestants):
+            net = re.search(r"10\.88\.(\d+)\.", one.text)
+            assert net is not None, number
+            with engine(one.engine):
+                stack.enter_context(lab(lab_name(one), f'[underlay]\nsubnet = "10.88.{net[1]}.0/24"\n{one.text}'))
+            if one.features:
+                shape(one)
+            if one.name == "naive":
+                stack.enter_context(naive_loops(lab_name(one)))
+            stack.enter_context(server(one))
+        yield
 
 
 @contextlib.contextmanager
 def server(one: Contestant) -> Iterator[None]:
-    argv = in_lab(f"bench-{one.name}", one.b, "iperf3", "-s", "--forceflush")
+    argv = in_lab(lab_name(one), one.b, "iperf3", "-s", "--forceflush")
     listening = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert listening.stdout is not None
@@ -122,53 +225,125 @@ def server(one: Contestant) -> Iterator[None]:
         listening.communicate()
 
 
+# ---------------------------------------------------------------------- measurements
+
+
 def iperf(one: Contestant, seconds: int, *options: str) -> dict[str, object]:
-    argv = in_lab(f"bench-{one.name}", one.a, "iperf3", "-c", "10.55.0.2", "-t", str(seconds), "-J", *options)
+    argv = in_lab(lab_name(one), one.a, "iperf3", "-c", "10.55.0.2", "-t", str(seconds), "-J", *options)
     end: dict[str, object] = json.loads(run(*argv, timeout=seconds + 60))["end"]
     return end
 
 
-def tcp_gbps(one: Contestant, seconds: int) -> float:
-    end = iperf(one, seconds)
-    received = end["sum_received"]
+def tcp(one: Contestant, seconds: int, *options: str) -> float:
+    received = iperf(one, seconds, *options)["sum_received"]
     assert isinstance(received, dict)
     return float(received["bits_per_second"]) / 1e9
 
 
 def udp_kpps(one: Contestant, seconds: int) -> float:
     """64-byte datagrams as fast as the sender can: how many arrive."""
-    end = iperf(one, seconds, "-u", "-l", "64", "-b", "0")
-    total = end["sum"]
+    total = iperf(one, seconds, "-u", "-l", str(SMALL), "-b", "0")["sum"]
     assert isinstance(total, dict)
     return (float(total["packets"]) - float(total["lost_packets"])) / float(total["seconds"]) / 1e3
 
 
-def measure(rounds: int, seconds: int) -> dict[str, dict[str, list[float]]]:
-    figures: dict[str, dict[str, list[float]]] = {}
-    with contestants() as members, contextlib.ExitStack() as stack:
-        for one in members:
-            stack.enter_context(server(one))
-            figures[one.name] = {"tcp_gbps": [], "udp64_kpps": []}
+def round_trips(one: Contestant) -> list[float]:
+    """Sorted, milliseconds."""
+    argv = in_lab(lab_name(one), one.a, "ping", "-n", "-i", str(RTT_PAUSE), "-c", str(RTT_COUNT), "10.55.0.2")
+    return sorted(float(found) for found in re.findall(r"time=([\d.]+)", run(*argv)))
+
+
+MEASURES: Mapping[str, Callable[[Contestant, int], float]] = {
+    "tcp_gbps": tcp,
+    "tcp8_gbps": lambda one, seconds: tcp(one, seconds, "-P", "8"),
+    "tcp_back_gbps": lambda one, seconds: tcp(one, seconds, "-R"),
+    "udp64_kpps": udp_kpps,
+}
+
+
+def idle_share(one: Contestant, seconds: float = 3.0) -> float:
+    """Of one core: what the processes of a lab's hosts use while nothing happens."""
+    pids = [
+        int(path.name)
+        for path in Path("/proc").iterdir()
+        if path.name.isdigit() and _is_of(path, f"labs/{lab_name(one)}/hosts/")
+    ]
+    before = sum(map(_cpu, pids))
+    time.sleep(seconds)
+    return (sum(map(_cpu, pids)) - before) / seconds
+
+
+def _is_of(path: Path, part: str) -> bool:
+    with contextlib.suppress(OSError):
+        return part.encode() in (path / "cmdline").read_bytes()
+    return False
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+Figures = dict[str, dict[str, list[float]]]
+
+
+def measure(contestants: Sequence[Contestant], rounds: int, seconds: int) -> Figures:
+    figures: Figures = {one.name: {key: [] for key in one.measures if key in MEASURES} for one in contestants}
+    with standing(contestants):
+        for one in contestants:
+            if "rtt_ms" in one.measures:
+                trips = round_trips(one)
+                figures[one.name]["rtt_p50_ms"] = [trips[len(trips) // 2]]
+                figures[one.name]["rtt_p99_ms"] = [trips[int(len(trips) * 0.99)]]
+            if one.name == "etherspan":
+                figures[one.name]["idle_share"] = [idle_share(one)]
         for turn in range(rounds):
-            for one in members:
-                figures[one.name]["tcp_gbps"].append(tcp_gbps(one, seconds))
-                figures[one.name]["udp64_kpps"].append(udp_kpps(one, seconds))
-                row = "  ".join(f"{key} {values[-1]:.3f}" for key, values in figures[one.name].items())
-                print(f"round {turn + 1}  {one.name:10}{row}", flush=True)
+            for one in contestants:
+                for key in one.measures:
+                    if key in MEASURES:
+                        figures[one.name][key].append(MEASURES[key](one, seconds))
+                row = "  ".join(f"{key} {figures[one.name][key][-1]:.3f}" for key in one.measures if key in MEASURES)
+                print(f"round {turn + 1}  {one.name:18}{row}", flush=True)
     return figures
 
 
-def report(figures: dict[str, dict[str, list[float]]], rounds: int, seconds: int) -> dict[str, object]:
-    def ratio(key: str, over: str, under: str) -> float:
-        pairs = zip(figures[over][key], figures[under][key], strict=True)
-        return statistics.median(a / b for a, b in pairs)
+def target_rates() -> dict[str, float]:
+    """64 B frames a second through mac and overlay in memory, to random MAC addresses of a table of so many targets."""
+    from benchmarks.targets import frames_per_second
 
+    rates: dict[int, list[float]] = {10: [], 100_000: []}
+    for _ in range(5):
+        for size, found in rates.items():
+            found.append(frames_per_second(size))
+    return {f"targets_{size}_kpps": statistics.median(found) / 1e3 for size, found in rates.items()}
+
+
+# ---------------------------------------------------------------------- results
+
+
+def ratio(figures: Figures, over: tuple[str, str], under: tuple[str, str]) -> float:
+    pairs = zip(figures[over[0]][over[1]], figures[under[0]][under[1]], strict=True)
+    return statistics.median(a / b for a, b in pairs)
+
+
+def report(figures: Figures, rounds: int, seconds: int) -> dict[str, object]:
+    gbps = "tcp_gbps"
+    mixed_ways = [ratio(figures, ("mixed_wire", key), ("kernel_wire", gbps)) for key in (gbps, "tcp_back_gbps")]
+    targets = target_rates()
+    rtt = {key: figures["etherspan"][key][0] - figures["kernel"][key][0] for key in ("rtt_p50_ms", "rtt_p99_ms")}
     ratios = {
-        "tcp_pure_vs_kernel": ratio("tcp_gbps", "etherspan", "kernel"),
-        "tcp_pure_vs_naive": ratio("tcp_gbps", "etherspan", "naive"),
-        "tcp_naive_vs_kernel": ratio("tcp_gbps", "naive", "kernel"),
-        "udp64_pure_vs_kernel": ratio("udp64_kpps", "etherspan", "kernel"),
-        "udp64_pure_vs_naive": ratio("udp64_kpps", "etherspan", "naive"),
+        "tcp_vs_kernel": ratio(figures, ("etherspan", gbps), ("kernel", gbps)),
+        "tcp_vs_kernel_wire": ratio(figures, ("etherspan_wire", gbps), ("kernel_wire", gbps)),
+        "tcp_vs_kernel_no_offload": ratio(figures, ("etherspan", gbps), ("kernel_no_offload", gbps)),
+        "tcp_pure_vs_naive": ratio(figures, ("pure", gbps), ("naive", gbps)),
+        "tcp_pure_vs_kernel": ratio(figures, ("pure", gbps), ("kernel", gbps)),
+        "tcp_naive_vs_kernel": ratio(figures, ("naive", gbps), ("kernel", gbps)),
+        "pps_vs_kernel": ratio(figures, ("etherspan", "udp64_kpps"), ("kernel", "udp64_kpps")),
+        "tcp_mixed_vs_kernel_wire": min(mixed_ways),
+        "local_vs_remote": ratio(figures, ("local", gbps), ("etherspan", gbps)),
+        "target_100k_vs_10": targets["targets_100000_kpps"] / targets["targets_10_kpps"],
+        **rtt,
+        "idle_share": figures["etherspan"]["idle_share"][0],
     }
     low, high = VALID_NAIVE
     return {
@@ -176,9 +351,9 @@ def report(figures: dict[str, dict[str, list[float]]], rounds: int, seconds: int
             **environment(),
             "rounds": rounds,
             "seconds": seconds,
-            "underlay": "default veth, MTU 1500; overlay MTU 1400",
+            "underlay": "veth and a bridge, MTU 1500; overlay MTU 1400",
         },
-        "results": figures,
+        "results": {**figures, "memory": targets},
         "ratios": {key: round(value, 4) for key, value in ratios.items()},
         "valid": low <= ratios["tcp_naive_vs_kernel"] <= high,
     }
@@ -190,9 +365,10 @@ def markdown(result: dict[str, object]) -> str:
     assert isinstance(ratios, dict)
     lines = ["| contestant | TCP Gbit/s | 64 B kpps |", "|---|---|---|"]
     for name, rows in figures.items():
-        lines.append(
-            f"| {name} | {statistics.median(rows['tcp_gbps']):.2f} | {statistics.median(rows['udp64_kpps']):.1f} |"
-        )
+        if name == "memory":
+            continue
+        small = f"{statistics.median(rows['udp64_kpps']):.1f}" if "udp64_kpps" in rows else ""
+        lines.append(f"| {name} | {statistics.median(rows['tcp_gbps']):.2f} | {small} |")
     lines += [
         "",
         "| ratio (median of pairs) | |",
@@ -211,7 +387,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    result = report(measure(options.rounds, options.seconds), options.rounds, options.seconds)
+    figures = measure(CONTESTANTS, options.rounds, options.seconds)
+    result = report(figures, options.rounds, options.seconds)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.markdown:

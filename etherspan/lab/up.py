@@ -67,7 +67,7 @@ def _change(where: LabDir, source: Source, say: Say) -> None:
             f"lab '{where.name}' is up and {source.origin} differs from it in {', '.join(changed)}; only [hosts] may change "
             f"while it is up\nuse 'etherspan lab down {where.name}' first, or another name with --name"
         )
-    where.file.write_text(source.text)
+    _replace(where.file, source.text)
     for host in new.hosts:
         _write_names(where.root(host), new)
     say(f"lab {where.name}: [hosts] {'has been applied' if old.names != new.names else 'is unchanged'}")
@@ -153,8 +153,13 @@ def _furnish(where: LabDir, name: str, host: Host, lab: Lab, files: Path) -> Non
 def _write_names(root: Path, lab: Lab) -> None:
     path = root / HOSTS
     path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, hostsfile.render(lab.names))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(hostsfile.render(lab.names))
+    fresh.write_text(text)
     fresh.replace(path)
 
 

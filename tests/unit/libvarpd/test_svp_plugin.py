@@ -306,6 +306,35 @@ def test_a_name_of_255_bytes_is_the_longest(provider: FakeProvider) -> None:
             plugin.setprop("svp/host", bad)
 
 
+@pytest.mark.fact("SVP-Q19")
+@pytest.mark.parametrize("bad", [b"", b"\0", b"x" * 256 + b"\0", b"y" * 400])
+def test_a_name_is_checked_before_anything_of_it_is_kept(provider: FakeProvider, bad: bytes) -> None:
+    plugin = made(provider, host="portolan.test")
+    with pytest.raises(VarpdError):
+        plugin.setprop("svp/host", bad)
+    assert plugin.getprop("svp/host") == b"portolan.test\0"
+
+
+VALUES = {
+    "svp/host": b"portolan.test\0",
+    "svp/port": uint_value(7),
+    "svp/underlay_ip": HERE,
+    "svp/underlay_port": uint_value(8),
+}
+
+
+@pytest.mark.fact("SVP-Q21")
+@given(st.sets(st.sampled_from(sorted(VALUES))))
+def test_whether_a_property_is_set_depends_on_no_other(names: set[str]) -> None:
+    saved = NvList()  # an empty one leaves all of them unset
+    plugin = Svp.restore(FakeProvider(), BOTH, saved)  # type: ignore[arg-type]
+    for name in sorted(names):
+        plugin.setprop(name, VALUES[name])
+    assert {name: plugin.getprop(name) for name in VALUES} == {
+        name: VALUES[name] if name in names else b"" for name in VALUES
+    }
+
+
 # ------------------------------------------------------------------ life
 
 

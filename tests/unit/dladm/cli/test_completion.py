@@ -124,7 +124,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         ("dladm create-vnic -A inet", ["inet", "inet6"]),
         ("dladm create-vnic -R ", ["/"]),
         ("dladm create-overlay -e ", ["vxlan"]),
-        ("dladm create-overlay --search ", ["direct", "files"]),
+        ("dladm create-overlay --search ", ["direct", "files", "svp"]),
         ("dladm show-link -z ", ["global", "web"]),
         ("dladm create-overlay -e vxlan -s direct -p direct/", ["direct/dest_ip=…", "direct/dest_port=…"]),
         ("dladm create-overlay -p ", ["mtu=…"]),

@@ -26,7 +26,7 @@ def test_a_files_overlay_shows_its_file_as_it_was_typed(world_host: Any) -> None
     world_host.create()
     assert world_host.ok("show-overlay ov0").splitlines()[-3:] == [
         "ov0                search             r-   -   files      --        direct,",
-        "                                                                    files",
+        "                                                                    files,svp",
         "ov0                files/config       rw   y   /etc/overlays/map.json -- --",
     ]
 
