@@ -42,6 +42,7 @@ PORT_MAX: Final = 65535
 VLAN_MAX: Final = 4095
 _U32_MAX: Final = 2**32 - 1
 _MAC_MAX: Final = 2**48 - 1
+_NAME_MAX: Final = 255
 _MAC: Final = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAPPED_BITS: Final = 96
@@ -136,9 +137,10 @@ def _flag(value: object) -> bool:
     raise FormError("", f"{value!r} is neither true nor false")
 
 
-def _name(value: object) -> str:
-    if isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable():
-        return value
+def read_node_name(value: object) -> str:
+    """What a compute node is called: a UUID, in lower case then, or another text without control characters. Errors: `FormError`."""
+    if isinstance(value, str) and 0 < len(value) <= _NAME_MAX and value.isprintable():
+        return value.lower() if _UUID.fullmatch(value) else value
     raise FormError("", f"{value!r} is no name of a compute node")
 
 
@@ -155,7 +157,7 @@ _Key: TypeAlias = tuple[Callable[[object], Any], object]
 """How a value is read, and what it is when it is left out."""
 
 _NODE: Final[Dict[str, _Key]] = {
-    "uuid": (_name, _REQUIRED),
+    "uuid": (read_node_name, _REQUIRED),
     "underlay_ip": (read_address, _REQUIRED),
     "underlay_port": (_number(PORT_MAX), VXLAN_PORT),
 }
@@ -163,7 +165,7 @@ _MAPPING: Final[Dict[str, _Key]] = {
     "vnet_id": (_number(VNET_MAX), _REQUIRED),
     "mac": (read_mac, _REQUIRED),
     "ip": (read_address, _REQUIRED),
-    "cn": (_name, _REQUIRED),
+    "cn": (read_node_name, _REQUIRED),
     "vlan": (_number(VLAN_MAX), 0),
     "deleted": (_flag, False),
     "router": (_flag, False),
@@ -181,7 +183,7 @@ _ROUTE: Final[Dict[str, _Key]] = {
 }
 _EVENT_HEAD: Final[Dict[str, _Key]] = {
     "uuid": (read_uuid, _REQUIRED),
-    "cn": (_name, _REQUIRED),
+    "cn": (read_node_name, _REQUIRED),
     "type": (_event_type, _REQUIRED),
     "vnet_id": (_number(VNET_MAX), _REQUIRED),
 }
@@ -220,11 +222,12 @@ def _read(keys: Dict[str, _Key], item: Dict[str, object]) -> Json:
 
 
 def read_node(item: Dict[str, object]) -> ComputeNode:
-    """Errors, here and in the others: `FormError`."""
+    """A compute node from its object. Errors, here and in the others: `FormError`."""
     return ComputeNode(**_read(_NODE, item))
 
 
 def node_json(node: ComputeNode) -> Json:
+    """A compute node's object."""
     return {
         "uuid": node.uuid,
         "underlay_ip": address_text(node.underlay_ip),
@@ -233,11 +236,12 @@ def node_json(node: ComputeNode) -> Json:
 
 
 def read_mapping(item: Dict[str, object]) -> Mapping:
+    """A mapping from its object."""
     return Mapping(**_read(_MAPPING, item))
 
 
 def mapping_json(row: Mapping) -> Json:
-    """What is as it is by default is left out."""
+    """A mapping's object; what is as it is by default is left out."""
     found: Json = {"vnet_id": row.vnet_id, "mac": mac_text(row.mac), "ip": address_text(row.ip), "cn": row.cn}
     if row.vlan:
         found["vlan"] = row.vlan
@@ -249,10 +253,12 @@ def mapping_json(row: Mapping) -> Json:
 
 
 def read_route(item: Dict[str, object]) -> Route:
+    """A route from its object."""
     return Route(**_read(_ROUTE, item))
 
 
 def route_json(row: Route) -> Json:
+    """A route's object."""
     found: Json = {
         "vnet_id": row.vnet_id,
         "vlan": row.vlan,
@@ -269,6 +275,7 @@ def route_json(row: Route) -> Json:
 
 
 def read_event(item: Dict[str, object]) -> Event:
+    """An event from its object; which keys there are depends on its type."""
     kind = item.get("type")
     values = _read(_EVENT[kind] if isinstance(kind, str) and kind in _EVENT else _EVENT_HEAD, item)
     record: Record
@@ -295,6 +302,7 @@ def read_event(item: Dict[str, object]) -> Event:
 
 
 def event_json(event: Event) -> Json:
+    """An event's object."""
     record = event.record
     head: Json = {"uuid": uuid_text(record.id), "cn": event.cn, "type": LogType(record.type).name}
     match record:
@@ -315,20 +323,33 @@ def event_json(event: Event) -> Json:
     }
 
 
+def _route_key(row: Route) -> bytes:
+    subnets = (bytes([*subnet.address, subnet.prefix]) for subnet in (row.subnet, row.far_subnet))
+    return b"".join((row.vnet_id.to_bytes(4), row.vlan.to_bytes(2), *subnets))
+
+
 @dataclass(slots=True, frozen=True)
 class Section(Generic[T]):
-    """A list of rows in the document: its key, and how rows are read, written and told apart."""
+    """A list of rows in the document: its name, how rows are read and written, and what tells them apart."""
 
     name: str
     read: Callable[[Dict[str, object]], T]
     write: Callable[[T], Json]
-    key: Callable[[T], object]
+    key: Callable[[T], bytes]
+    """Different for rows that are not the same."""
+    keys: tuple[str, ...]
+    """Whose values that is."""
+
+    def key_text(self, row: T) -> str:
+        """The key for people."""
+        values = self.write(row)
+        return ", ".join(f"{key} {values[key]}" for key in self.keys)
 
 
-NODES: Final = Section("compute_nodes", read_node, node_json, lambda row: row.uuid)
-MAPPINGS: Final = Section("mappings", read_mapping, mapping_json, lambda row: (row.vnet_id, row.ip))
-ROUTES: Final = Section(
-    "routes", read_route, route_json, lambda row: (row.vnet_id, row.vlan, row.subnet, row.far_subnet)
+NODES: Final = Section("compute_nodes", read_node, node_json, lambda row: row.uuid.encode(), ("uuid",))
+MAPPINGS: Final = Section(
+    "mappings", read_mapping, mapping_json, lambda row: row.vnet_id.to_bytes(4) + row.ip, ("vnet_id", "ip")
 )
-EVENTS: Final = Section("events", read_event, event_json, lambda row: row.record.id)
+ROUTES: Final = Section("routes", read_route, route_json, _route_key, ("vnet_id", "vlan", "subnet", "far_subnet"))
+EVENTS: Final = Section("events", read_event, event_json, lambda row: row.record.id, ("uuid",))
 SECTIONS: Final = (NODES, MAPPINGS, ROUTES, EVENTS)

@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import Final
 
 from etherspan.errors import EtherspanError
-from etherspan.portolan.records import ComputeNode, Event, Mapping, Route
+from etherspan.portolan.records import ComputeNode, Event, Mapping, Route, Subnet
 from etherspan.portolan.store.protocol import Store, Transaction
 from libvarpd.plugins.svp.messages import Record, RouteRecord, Vl2Record, Vl3Record
 
@@ -129,11 +129,16 @@ class Producer:
             await change.put_routes([route])
             return await self._tell(change, await change.nodes_of(route.vnet_id), [_route(route)])
 
-    async def remove_route(self, route: Route) -> int:
-        """It does not any more; the route is found by its key. The number of events."""
+    async def remove_route(self, vnet_id: int, vlan: int, subnet: Subnet, far_subnet: Subnet) -> int:
+        """It does not any more. The number of events. Errors: `ProducerError` there is no such route."""
         async with self._store.transaction() as change:
+            async for route in change.all_routes():
+                if (route.vnet_id, route.vlan, route.subnet, route.far_subnet) == (vnet_id, vlan, subnet, far_subnet):
+                    break
+            else:
+                raise ProducerError(_NOTHING.format(vnet_id=vnet_id, what="such route"))
             await change.remove_routes([route])
-            return await self._tell(change, await change.nodes_of(route.vnet_id), [_route(route)])
+            return await self._tell(change, await change.nodes_of(vnet_id), [_route(route)])
 
     async def _displaced(self, change: Transaction, before: Mapping, row: Mapping) -> list[_Make]:
         """What else a row tells of by taking the place of another: a MAC address that moved, or one that is nowhere now."""

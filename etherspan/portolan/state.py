@@ -19,9 +19,11 @@ def portolan_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return state_dir(environ) / "portolan"
 
 
-def default_store(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the store: `PORTOLAN_STORE`, else the one in there."""
-    given = environ.get(STORE_VARIABLE)
-    if given:
-        return given
+def own_store(environ: Mapping[str, str] = os.environ) -> str:
+    """The URL of the store in there."""
     return f"sqlite:///{portolan_dir(environ) / STORE_NAME}"
+
+
+def default_store(environ: Mapping[str, str] = os.environ) -> str:
+    """The URL of the store that is meant where none is named: `PORTOLAN_STORE`, else our own."""
+    return environ.get(STORE_VARIABLE) or own_store(environ)

@@ -3,26 +3,34 @@
     {"compute_nodes": [{…}, …], "mappings": [{…}, …], "routes": [{…}, …], "events": [{…}, …]}
 
 An import is one transaction: every row is there afterwards, as it stands and in its order, or none. Rows take the place of those with the
-same key that the store has; two rows of one document cannot have the same key, and no event one that the store has.
+same key that the store has; two rows of one document cannot have the same key, and no event one that the store has. Nobody else can write
+while it goes on. An export is in nobody's way.
 """
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import operator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from decimal import Decimal
+from itertools import groupby, islice
+from typing import IO, Any, Final, TypeAlias
 
 import ijson
 
 from etherspan.errors import EtherspanError
 from etherspan.portolan import jsonform
 from etherspan.portolan.jsonform import FormError, Section
-from etherspan.portolan.store.protocol import Store, Transaction
+from etherspan.portolan.keys import Keys
+from etherspan.portolan.store.protocol import EventExistsError, Store, Transaction
 
 BATCH: Final = 10_000
 """Rows written at a time."""
 _SECTIONS: Final = {section.name: section for section in jsonform.SECTIONS}
+_Write: TypeAlias = Callable[[Sequence[Any]], Awaitable[None]]
 
 
 class TransferError(EtherspanError):
@@ -44,31 +52,37 @@ async def import_document(store: Store, file: IO[bytes], name: str) -> dict[str,
     Errors: `TransferError`, `StoreError`; nothing has changed then (SVP-B23).
     """
     counts = dict.fromkeys(_SECTIONS, 0)
-    seen: dict[str, set[object]] = {section: set() for section in _SECTIONS}
     async with store.transaction() as change:
         write = _writers(change)
-        waiting: list[Any] = []
-        section: Section[Any] | None = None
-        for item in _items(file, name):
-            if item.section is not section or len(waiting) >= BATCH:
-                if section is not None:
-                    await write[section.name](waiting)
-                waiting, section = [], item.section
-            row = _row(item, name)
-            key = hash(item.section.key(row))
-            if key in seen[item.section.name]:
-                raise TransferError(_place(item, name, "there is a row with the same key before it"))
-            seen[item.section.name].add(key)
-            waiting.append(row)
-            counts[item.section.name] += 1
-        if section is not None:
-            await write[section.name](waiting)
+        with contextlib.closing(_items(file, name)) as items:
+            for section, rows in groupby(items, key=operator.attrgetter("section")):
+                counts[section.name] = await _import_section(section, rows, name, write[section.name])
     return counts
 
 
+async def _import_section(section: Section[Any], items: Iterator[_Item], name: str, write: _Write) -> int:
+    """The rows of one section, which follow each other. How many they are."""
+    number = 1
+    with Keys() as seen:
+        while batch := [_row(item, name) for item in islice(items, BATCH)]:
+            twice = seen.add(number, [section.key(row) for row in batch])
+            if twice is not None:
+                key = section.key_text(batch[twice.number - number])
+                why = f"{key}: row {twice.earlier} has the same"
+                raise TransferError(_place(section, twice.number, name, why))
+            try:
+                await write(batch)
+            except EventExistsError as error:
+                place = next(at for at, row in enumerate(batch, number) if row.record.id == error.ident)
+                why = f"uuid {jsonform.uuid_text(error.ident)}: the store has an event with it"
+                raise TransferError(_place(section, place, name, why)) from None
+            number += len(batch)
+    return number - 1
+
+
 async def export_document(store: Store, write: Callable[[str], object]) -> None:
-    """Write a store's rows, those of one moment. Errors: `StoreError`."""
-    async with store.transaction() as state:
+    """Write a store's rows, those of one moment; nobody has to wait meanwhile. Errors: `StoreError`."""
+    async with store.snapshot() as state:
         rows: dict[str, AsyncIterator[Any]] = {
             "compute_nodes": state.all_nodes(),
             "mappings": state.all_mappings(),
@@ -85,7 +99,7 @@ async def export_document(store: Store, write: Callable[[str], object]) -> None:
         write("\n}\n")
 
 
-def _writers(change: Transaction) -> dict[str, Callable[[list[Any]], Awaitable[None]]]:
+def _writers(change: Transaction) -> dict[str, _Write]:
     return {
         "compute_nodes": change.put_nodes,
         "mappings": change.put_mappings,
@@ -98,27 +112,42 @@ def _row(item: _Item, name: str) -> Any:
     try:
         return item.section.read(item.values)
     except FormError as error:
-        raise TransferError(_place(item, name, str(error))) from None
+        raise TransferError(_place(item.section, item.number, name, str(error))) from None
 
 
-def _place(item: _Item, name: str, why: str) -> str:
-    return f"{name}: {item.section.name}, row {item.number}: {why}"
+def _place(section: Section[Any], number: int, name: str, why: str) -> str:
+    return f"{name}: {section.name}, row {number}: {why}"
 
 
-def _items(file: IO[bytes], name: str) -> Iterator[_Item]:
+def _items(file: IO[bytes], name: str) -> Generator[_Item, None, None]:
     """The rows of a document in its order; they are counted from 1. Errors: `TransferError`."""
     reader = _Reader(name)
     try:
-        for event, value in ijson.basic_parse(file, use_float=True):
+        for event, value in ijson.basic_parse(file):
             item = reader.take(event, value)
             if item is not None:
                 yield item
-    except ijson.JSONError as error:
-        raise TransferError(f"{name}: not a JSON document: {error}") from None
-    except UnicodeDecodeError as error:
-        raise TransferError(f"{name}: not a JSON document: {error}") from None
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise TransferError(f"{name}: {reader.place}not a JSON document: {_parser_says(error)}") from None
     if not reader.complete:
         raise TransferError(f"{name}: not a JSON document: it is empty, or cut off")
+
+
+def _parser_says(error: Exception) -> str:
+    """What is wrong, and the text around it if there is any."""
+    said = error.args[0] if error.args else ""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(error)
+    what, *around = (line.strip() for line in text.strip().splitlines())
+    return f"{what.rstrip('.')}, near {around[0]!r}" if around and around[0] else what.rstrip(".")
+
+
+class _Depth(enum.IntEnum):
+    """How deep in a document a parser is."""
+
+    OUTSIDE = 0
+    DOCUMENT = 1
+    SECTION = 2
+    ROW = 3
 
 
 class _Reader:
@@ -126,7 +155,7 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._depth = 0
+        self._depth = _Depth.OUTSIDE
         self._section: Section[Any] | None = None
         self._done: dict[str, None] = {}
         self._number = 0
@@ -134,19 +163,26 @@ class _Reader:
         self._key = ""
         self.complete = False
 
+    @property
+    def place(self) -> str:
+        """Where it is, for a message: the row that is read, or comes next."""
+        if self._section is None or self._depth < _Depth.SECTION:
+            return ""
+        return f"{self._section.name}, row {self._number + (self._depth is _Depth.SECTION)}: "
+
     def take(self, event: str, value: object) -> _Item | None:
         """One event; the row that it completes."""
         match self._depth:
-            case 3:
+            case _Depth.ROW:
                 return self._in_row(event, value)
-            case 2:
+            case _Depth.SECTION:
                 self._in_section(event)
-            case 1:
+            case _Depth.DOCUMENT:
                 self._in_document(event, value)
             case _:
                 if event != "start_map":
                     raise TransferError(f"{self._name}: the document is an object with {', '.join(_SECTIONS)}")
-                self._depth = 1
+                self._depth = _Depth.DOCUMENT
         return None
 
     def _in_document(self, event: str, value: object) -> None:
@@ -159,9 +195,9 @@ class _Reader:
             self._done[name] = None
             self._section, self._number = _SECTIONS[name], 0
         elif event == "start_array":
-            self._depth = 2
+            self._depth = _Depth.SECTION
         elif event == "end_map":
-            self._depth = 0
+            self._depth = _Depth.OUTSIDE
             self.complete = True
         else:
             assert self._section is not None
@@ -170,13 +206,13 @@ class _Reader:
     def _in_section(self, event: str) -> None:
         assert self._section is not None
         if event == "end_array":
-            self._depth = 1
+            self._depth = _Depth.DOCUMENT
             return
         self._number += 1
         if event != "start_map":
             raise TransferError(f"{self._name}: {self._section.name}, row {self._number}: it is no object")
         self._values = {}
-        self._depth = 3
+        self._depth = _Depth.ROW
 
     def _in_row(self, event: str, value: object) -> _Item | None:
         assert self._section is not None
@@ -185,12 +221,12 @@ class _Reader:
             if self._key in self._values:
                 self._fail("it is there twice")
         elif event == "end_map":
-            self._depth = 2
+            self._depth = _Depth.SECTION
             return _Item(self._section, self._number, self._values)
         elif event.startswith("start"):
             self._fail("it is no single value")
         else:
-            self._values[self._key] = value
+            self._values[self._key] = float(value) if isinstance(value, Decimal) else value
         return None
 
     def _fail(self, why: str) -> None:

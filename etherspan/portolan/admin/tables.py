@@ -16,6 +16,10 @@ from libvarpd.plugins.svp.messages import LogType, RouteRecord, Vl2Record, Vl3Re
 
 T = TypeVar("T")
 
+_BATCH: Final = 1000
+"""Records of a JSON document that are printed at a time."""
+_JSON_END: Final = "]}"
+
 
 @dataclass(slots=True, frozen=True)
 class Table(Generic[T]):
@@ -107,12 +111,28 @@ async def show(table: Table[T], rows: AsyncIterator[T], fields: str | None, *, p
     if chosen.warning:
         print(f"portolanadm: {chosen.warning}", file=sys.stderr)
     if as_json:
-        document = JsonFormatter(chosen.columns, schema_name("portolanadm", table.name), table.records)
-        async for row in rows:
-            document.lines(row)
-        print(document.document())
+        await _show_json(JsonFormatter(chosen.columns, schema_name("portolanadm", table.name), table.records), rows)
         return
     formatter = Formatter(chosen.columns, Mode.PARSABLE if parsable else Mode.TABLE)
     async for row in rows:
         for line in formatter.lines(row):
             print(line)
+
+
+async def _show_json(formatter: JsonFormatter[T], rows: AsyncIterator[T]) -> None:
+    """One document, of which only so many records are in memory."""
+    head = formatter.document().removesuffix(_JSON_END)
+
+    def records() -> str:
+        return formatter.document().removeprefix(head).removesuffix(_JSON_END)
+
+    before, waiting = head, 0
+    async for row in rows:
+        formatter.lines(row)
+        waiting += 1
+        if waiting == _BATCH:
+            print(before + records(), end="")
+            before, waiting = ", ", 0
+    if waiting or before == head:
+        print(before + records(), end="")
+    print(_JSON_END)

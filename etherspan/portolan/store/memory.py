@@ -14,10 +14,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
-from uuid import UUID
 
 from etherspan.portolan.records import NOWHERE, ComputeNode, Event, Mapping, Owner, Place, Route, RoutePlace, Subnet
-from etherspan.portolan.store.protocol import AddressKey, LogKey, MacKey, RouteKey, StoreError
+from etherspan.portolan.store.protocol import AddressKey, EventExistsError, LogKey, MacKey, RouteKey, StoreError
 from libvarpd.plugins.svp.messages import LogType
 
 K = TypeVar("K")
@@ -127,6 +126,27 @@ class _View:
     async def log(self, keys: Sequence[LogKey]) -> Sequence[Sequence[Event] | None]:
         return [self._log(key) for key in keys]
 
+    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
+        for row in list(self._state.nodes.values()):
+            yield row
+
+    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
+        networks = self._state.networks
+        chosen = networks.values() if vnet_id is None else [networks.get(vnet_id, _NO_NETWORK)]
+        by_number = operator.itemgetter(0)
+        for _, row in heapq.merge(*(sorted(one.rows.values(), key=by_number) for one in chosen), key=by_number):
+            yield row
+
+    async def all_routes(self) -> AsyncIterator[Route]:
+        for row in list(self._state.routes.values()):
+            yield row
+
+    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
+        events = self._state.events
+        chosen = events.values() if cn is None else [events.get(cn, {})]
+        for _, row in heapq.merge(*(list(one.values()) for one in chosen), key=operator.itemgetter(0)):
+            yield row
+
 
 class _Change(_View):
     """A transaction. It copies a table when it first writes to it, of the large ones the part it writes to."""
@@ -210,7 +230,7 @@ class _Change(_View):
         for number, row in zip(self._count(len(rows)), rows, strict=True):
             if row.record.id in owners:
                 self.failed = True
-                raise StoreError(f"event {UUID(bytes=row.record.id)} is there already")
+                raise EventExistsError(row.record.id)
             owners[row.record.id] = row.cn
             self._part(events, row.cn, events.get(row.cn, {}).copy)[row.record.id] = number, row
 
@@ -221,27 +241,6 @@ class _Change(_View):
             cn = owners.pop(one, None)
             if cn is not None:
                 del self._part(events, cn, events[cn].copy)[one]
-
-    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
-        for row in list(self._state.nodes.values()):
-            yield row
-
-    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
-        networks = self._state.networks
-        chosen = networks.values() if vnet_id is None else [networks.get(vnet_id, _NO_NETWORK)]
-        by_number = operator.itemgetter(0)
-        for _, row in heapq.merge(*(sorted(one.rows.values(), key=by_number) for one in chosen), key=by_number):
-            yield row
-
-    async def all_routes(self) -> AsyncIterator[Route]:
-        for row in list(self._state.routes.values()):
-            yield row
-
-    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
-        events = self._state.events
-        chosen = events.values() if cn is None else [events.get(cn, {})]
-        for _, row in heapq.merge(*(list(one.values()) for one in chosen), key=operator.itemgetter(0)):
-            yield row
 
 
 class MemoryStore:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import count, groupby
 from typing import Final, TypeVar
-from uuid import UUID
 
 from sqlalchemy.engine import make_url
 
@@ -15,7 +14,7 @@ from etherspan.portolan.records import ComputeNode, Event, Mapping, Owner, Place
 from etherspan.portolan.store import rows as codec
 from etherspan.portolan.store import sql
 from etherspan.portolan.store.postgres_link import DuplicateError, Link
-from etherspan.portolan.store.protocol import AddressKey, LogKey, MacKey, RouteKey, StoreError
+from etherspan.portolan.store.protocol import AddressKey, EventExistsError, LogKey, MacKey, RouteKey, StoreError
 from etherspan.portolan.store.schema import EVENTS, METADATA, NODES
 
 T = TypeVar("T")
@@ -73,6 +72,7 @@ class PostgresSnapshot:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._cursors = count(1)
 
     async def _ask(self, question: sql.Question, keys: Sequence[tuple[object, ...]]) -> list[codec.Row]:
         return await self._link.fetch(_text(question), _columns(keys)) if keys else []
@@ -93,6 +93,34 @@ class PostgresSnapshot:
         found = await self._link.fetch(_LOG, _columns(values))
         return [_log(list(rows)) for _, rows in groupby(found, key=lambda row: row[0])]
 
+    async def _all(self, text: str, *values: object) -> AsyncIterator[codec.Row]:
+        name = f"portolan_all_{next(self._cursors)}"
+        await self._link.run(f"DECLARE {name} NO SCROLL CURSOR FOR {_marked(text)}", values)
+        while rows := await self._link.fetch(f"FETCH {_BIT} FROM {name}"):
+            for row in rows:
+                yield row
+        await self._link.run(f"CLOSE {name}")
+
+    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
+        async for row in self._all(sql.ALL_NODES):
+            yield ComputeNode(*row)
+
+    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
+        found = self._all(sql.ALL_MAPPINGS) if vnet_id is None else self._all(sql.ALL_MAPPINGS_OF, vnet_id)
+        async for row in found:
+            one = codec.mapping(row)
+            assert one is not None
+            yield one
+
+    async def all_routes(self) -> AsyncIterator[Route]:
+        async for row in self._all(sql.ALL_ROUTES):
+            yield codec.route(row)
+
+    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
+        found = self._all(sql.ALL_EVENTS) if cn is None else self._all(sql.ALL_EVENTS_OF, cn)
+        async for row in found:
+            yield codec.event(row)
+
 
 def _log(rows: Sequence[codec.Row]) -> Sequence[Event] | None:
     if rows[0][1] != 1:
@@ -107,7 +135,6 @@ class PostgresTransaction(PostgresSnapshot):
         super().__init__(link)
         self.failed = False
         self._last: dict[str, int] = {}
-        self._cursors = count(1)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -183,7 +210,7 @@ class PostgresTransaction(PostgresSnapshot):
             await self._put(sql.PUT_EVENTS, codec.of_event, rows)
         except DuplicateError as error:
             _, _, tail = error.detail.partition(r"=(\x")
-            raise StoreError(f"event {UUID(hex=tail[:32])} is there already") from None
+            raise EventExistsError(bytes.fromhex(tail[:32])) from None
 
     async def remove_events(self, ids: Sequence[bytes]) -> None:
         await self._remove(f"DELETE FROM {EVENTS.name} WHERE id = ANY(%b::bytea[])", [list(ids)])
@@ -191,31 +218,3 @@ class PostgresTransaction(PostgresSnapshot):
     async def _remove(self, text: str, values: Sequence[object]) -> None:
         with self._writing():
             await self._link.run(text, values)
-
-    async def _all(self, text: str, *values: object) -> AsyncIterator[codec.Row]:
-        name = f"portolan_all_{next(self._cursors)}"
-        await self._link.run(f"DECLARE {name} NO SCROLL CURSOR FOR {_marked(text)}", values)
-        while rows := await self._link.fetch(f"FETCH {_BIT} FROM {name}"):
-            for row in rows:
-                yield row
-        await self._link.run(f"CLOSE {name}")
-
-    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
-        async for row in self._all(sql.ALL_NODES):
-            yield ComputeNode(*row)
-
-    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
-        found = self._all(sql.ALL_MAPPINGS) if vnet_id is None else self._all(sql.ALL_MAPPINGS_OF, vnet_id)
-        async for row in found:
-            one = codec.mapping(row)
-            assert one is not None
-            yield one
-
-    async def all_routes(self) -> AsyncIterator[Route]:
-        async for row in self._all(sql.ALL_ROUTES):
-            yield codec.route(row)
-
-    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
-        found = self._all(sql.ALL_EVENTS) if cn is None else self._all(sql.ALL_EVENTS_OF, cn)
-        async for row in found:
-            yield codec.event(row)

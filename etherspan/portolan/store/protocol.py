@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, TypeAlias
 
+from etherspan.portolan.jsonform import uuid_text
 from etherspan.portolan.records import ComputeNode, Event, Mapping, Owner, Place, Route, RoutePlace
 
 MacKey: TypeAlias = tuple[int, bytes]
@@ -27,6 +28,14 @@ class StoreError(Exception):
 
 class StoreUnreachableError(StoreError):
     """Nobody is there, for now: it may work later."""
+
+
+class EventExistsError(StoreError):
+    """An event cannot be appended, since the store has one with that id."""
+
+    def __init__(self, ident: bytes) -> None:
+        super().__init__(f"event {uuid_text(ident)} is there already")
+        self.ident = ident
 
 
 class RouteKey(NamedTuple):
@@ -67,6 +76,18 @@ class Snapshot(Protocol):
         Events that do not count take nothing from the limit (SVP-Q13).
         """
 
+    def all_nodes(self) -> AsyncIterator[ComputeNode]:
+        """All compute nodes in the order they came, read bit by bit, as in the calls that follow."""
+
+    def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
+        """All mappings, or those of a network, in the order they were written."""
+
+    def all_routes(self) -> AsyncIterator[Route]:
+        """All routes, oldest first."""
+
+    def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
+        """All events, or those of a node, oldest first."""
+
 
 class Transaction(Snapshot, Protocol):
     """Reads what it wrote."""
@@ -99,22 +120,10 @@ class Transaction(Snapshot, Protocol):
         """Take routes away, by key."""
 
     async def append_events(self, rows: Sequence[Event]) -> None:
-        """Put events behind all others. Errors: `StoreError` an id is there."""
+        """Put events behind all others. Errors: `EventExistsError` an id is there."""
 
     async def remove_events(self, ids: Sequence[bytes]) -> None:
         """Take events away, whosever they are (SVP-B14); those that are not there are no error (SVP-I20)."""
-
-    def all_nodes(self) -> AsyncIterator[ComputeNode]:
-        """All compute nodes in the order they came, read bit by bit, as in the calls that follow."""
-
-    def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
-        """All mappings, or those of a network, in the order they were written."""
-
-    def all_routes(self) -> AsyncIterator[Route]:
-        """All routes, oldest first."""
-
-    def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
-        """All events, or those of a node, oldest first."""
 
 
 class Store(Protocol):

@@ -158,6 +158,7 @@ class SqliteStore:
 
     def give_reader(self, reader: _Reader) -> None:
         """Take it back, its transaction ended."""
+        reader.snapshot.stop_reading()
         try:
             reader.cursor.execute("COMMIT")
         except sqlite3.Error:

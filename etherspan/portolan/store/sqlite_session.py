@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain, count
 from typing import Final, TypeVar
-from uuid import UUID
 
 from etherspan.portolan.records import ComputeNode, Event, Mapping, Owner, Place, Route, RoutePlace
 from etherspan.portolan.store import rows as codec
 from etherspan.portolan.store import sql
-from etherspan.portolan.store.protocol import AddressKey, LogKey, MacKey, RouteKey, StoreError
+from etherspan.portolan.store.protocol import AddressKey, EventExistsError, LogKey, MacKey, RouteKey, StoreError
 from etherspan.portolan.store.schema import EVENTS, NODES
 
 T = TypeVar("T")
@@ -54,6 +53,12 @@ class SqliteSnapshot:
     def __init__(self, cursor: sqlite3.Cursor, path: str) -> None:
         self._cursor = cursor
         self._path = path
+        self._reading: list[sqlite3.Cursor] = []
+
+    def stop_reading(self) -> None:
+        """Before the transaction ends: what is still read bit by bit is given up."""
+        while self._reading:
+            self._reading.pop().close()
 
     def _ask(self, question: sql.Question, keys: Sequence[tuple[object, ...]]) -> list[codec.Row]:
         found: list[codec.Row] = []
@@ -95,6 +100,37 @@ class SqliteSnapshot:
         values = nodes[0][0], min(key.limit, _MOST)
         return [codec.event(row) for row in self._read(_LOG_TWO if key.routes else _LOG_ONE, values)]
 
+    def _all(self, text: str, *values: object) -> Iterator[codec.Row]:
+        try:
+            cursor = self._cursor.connection.cursor()
+            cursor.arraysize = _BIT
+            self._reading.append(cursor)
+            cursor.execute(_marked(text), values)
+            while rows := cursor.fetchmany():
+                yield from rows
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from None
+
+    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
+        for row in self._all(sql.ALL_NODES):
+            yield ComputeNode(*row)
+
+    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
+        found = self._all(sql.ALL_MAPPINGS) if vnet_id is None else self._all(sql.ALL_MAPPINGS_OF, vnet_id)
+        for row in found:
+            one = codec.mapping(row)
+            assert one is not None
+            yield one
+
+    async def all_routes(self) -> AsyncIterator[Route]:
+        for row in self._all(sql.ALL_ROUTES):
+            yield codec.route(row)
+
+    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
+        found = self._all(sql.ALL_EVENTS) if cn is None else self._all(sql.ALL_EVENTS_OF, cn)
+        for row in found:
+            yield codec.event(row)
+
 
 class SqliteTransaction(SqliteSnapshot):
     """See `Transaction`. One in which a call failed cannot be completed."""
@@ -102,13 +138,11 @@ class SqliteTransaction(SqliteSnapshot):
     def __init__(self, cursor: sqlite3.Cursor, path: str) -> None:
         super().__init__(cursor, path)
         self._failed = False
-        self._reading: list[sqlite3.Cursor] = []
         self._numbers: dict[str, Iterator[int]] = {}
 
     def end(self, *, given_up: bool = False) -> None:
         """Before it is committed or rolled back. Errors: `StoreError` a call failed, unless it is given up."""
-        while self._reading:
-            self._reading.pop().close()
+        self.stop_reading()
         if self._failed and not given_up:
             raise StoreError(f"{self._path}: a transaction with a call that failed cannot be kept")
 
@@ -178,7 +212,7 @@ class SqliteTransaction(SqliteSnapshot):
         for row in rows:
             one = row.record.id
             if one in seen or self._cursor.execute(_EVENT_BEFORE, (one, first)).fetchone():
-                raise StoreError(f"event {UUID(bytes=one)} is there already")
+                raise EventExistsError(one)
             seen.add(one)
 
     async def remove_events(self, ids: Sequence[bytes]) -> None:
@@ -187,34 +221,3 @@ class SqliteTransaction(SqliteSnapshot):
     def _remove(self, text: str, keys: Sequence[tuple[object, ...]]) -> None:
         with self._writing():
             self._cursor.executemany(text, keys)
-
-    def _all(self, text: str, *values: object) -> Iterator[codec.Row]:
-        try:
-            cursor = self._cursor.connection.cursor()
-            cursor.arraysize = _BIT
-            self._reading.append(cursor)
-            cursor.execute(_marked(text), values)
-            while rows := cursor.fetchmany():
-                yield from rows
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from None
-
-    async def all_nodes(self) -> AsyncIterator[ComputeNode]:
-        for row in self._all(sql.ALL_NODES):
-            yield ComputeNode(*row)
-
-    async def all_mappings(self, vnet_id: int | None = None) -> AsyncIterator[Mapping]:
-        found = self._all(sql.ALL_MAPPINGS) if vnet_id is None else self._all(sql.ALL_MAPPINGS_OF, vnet_id)
-        for row in found:
-            one = codec.mapping(row)
-            assert one is not None
-            yield one
-
-    async def all_routes(self) -> AsyncIterator[Route]:
-        for row in self._all(sql.ALL_ROUTES):
-            yield codec.route(row)
-
-    async def all_events(self, cn: str | None = None) -> AsyncIterator[Event]:
-        found = self._all(sql.ALL_EVENTS) if cn is None else self._all(sql.ALL_EVENTS_OF, cn)
-        for row in found:
-            yield codec.event(row)

@@ -201,7 +201,10 @@ def test_a_route_is_told_to_the_nodes_of_the_network_it_starts_in(fleet: Fleet) 
     record = fleet.events()[0].record
     assert isinstance(record, RouteRecord)
     assert (record.dst_vnet_id, record.dcid, record.src_prefix, record.dst_prefix) == (99, 2, 120, 120)
-    assert fleet.run(fleet.producer.remove_route(ROUTE)) == 2
+    assert fleet.run(fleet.producer.remove_route(VNET, 4, ROUTE.subnet, ROUTE.far_subnet)) == 2
+    assert told(fleet.events()) == each(("ROUTE", ip(0)), ("ROUTE", ip(0)))
+    with pytest.raises(ProducerError, match="virtual network 23 has no such route"):
+        fleet.run(fleet.producer.remove_route(VNET, 4, ROUTE.subnet, ROUTE.far_subnet))
 
 
 @pytest.mark.parametrize(

@@ -250,5 +250,6 @@ def test_memory_sqlite_and_postgres_agree(postgres: Postgres) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_memory_sqlite_and_postgres_agree_for_long(postgres: Postgres) -> None:
     _run(lambda: [postgres.new_url()], 1500)

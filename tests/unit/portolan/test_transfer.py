@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etherspan.portolan import jsonform
+from etherspan.portolan import jsonform, transfer
 from etherspan.portolan.jsonform import (
     FormError,
     address_text,
@@ -21,7 +24,7 @@ from etherspan.portolan.jsonform import (
     read_subnet,
     uuid_text,
 )
-from etherspan.portolan.store import StoreError, open_store
+from etherspan.portolan.store import open_store
 from etherspan.portolan.transfer import TransferError, export_document, import_document
 
 UUID = "7d4cbe3a-20c1-4f0b-9d3e-0123456789ab"
@@ -143,6 +146,11 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "section twice": (b'{"routes": [], "routes": []}', "section 'routes' is there twice"),
     "no list": ({"mappings": {}}, "mappings is no list of rows"),
+    "no JSON in a row": (b'{"mappings": [{}, {"vnet_id": nope}]}', "mappings, row 1: vnet_id: it is missing"),
+    "no JSON where a row is": (
+        b'{"mappings": [' + json.dumps(MAPPING).encode() + b', {"vnet_id": nope}]}',
+        "mappings, row 2: not a JSON document: lexical error: invalid string in json text, near '",
+    ),
     "a number for a section": ({"mappings": 3}, "mappings is no list of rows"),
     "no object": ({"mappings": [MAPPING, 3]}, "mappings, row 2: it is no object"),
     "unknown key": (
@@ -169,6 +177,8 @@ BAD: dict[str, tuple[Any, str]] = {
         {"mappings": [{**MAPPING, "vnet_id": 2**32}]},
         f"vnet_id: {2**32} is no number from 0 to {2**32 - 1}",
     ),
+    "vnet larger than any": ({"mappings": [{**MAPPING, "vnet_id": 2**70}]}, f"vnet_id: {2**70} is no number"),
+    "vnet larger still": (b'{"mappings": [{"vnet_id": 1e999}]}', "mappings, row 1: vnet_id: inf is no number"),
     "vnet negative": ({"mappings": [{**MAPPING, "vnet_id": -1}]}, "vnet_id: -1 is no number"),
     "vnet a fraction": ({"mappings": [{**MAPPING, "vnet_id": 1.5}]}, "vnet_id: 1.5 is no number"),
     "vnet true": ({"mappings": [{**MAPPING, "vnet_id": True}]}, "vnet_id: True is no number"),
@@ -180,10 +190,18 @@ BAD: dict[str, tuple[Any, str]] = {
     "port too large": ({"compute_nodes": [{**NODE, "underlay_port": 65536}]}, "underlay_port: 65536 is no number"),
     "same mapping twice": (
         {"mappings": [MAPPING, {**MAPPING, "ip": "::ffff:a00:1"}]},
-        "mappings, row 2: there is a row with the same key",
+        "mappings, row 2: vnet_id 23, ip 10.0.0.1: row 1 has the same",
     ),
-    "same node twice": ({"compute_nodes": [NODE, NODE]}, "compute_nodes, row 2: there is a row with the same key"),
-    "same event twice": ({"events": [VL2, {**VL2, "cn": "cn2"}]}, "events, row 2: there is a row with the same key"),
+    "same node twice": ({"compute_nodes": [NODE, NODE]}, "compute_nodes, row 2: uuid cn1: row 1 has the same"),
+    "same event twice": ({"events": [VL2, {**VL2, "cn": "cn2"}]}, f"events, row 2: uuid {UUID}: row 1 has the same"),
+    "same node in another spelling": (
+        {"compute_nodes": [{**NODE, "uuid": UUID}, {**NODE, "uuid": UUID.upper()}]},
+        f"compute_nodes, row 2: uuid {UUID}: row 1 has the same",
+    ),
+    "same route twice": (
+        {"routes": [ROUTE, {**ROUTE, "far_dc": 3, "far_subnet": "FD00::/64"}]},
+        "routes, row 2: vnet_id 23, vlan 4, subnet 10.0.0.0/24, far_subnet fd00::/64: row 1 has the same",
+    ),
     "bad UUID": ({"events": [{**VL2, "uuid": "7d4cbe3a"}]}, "events, row 1: uuid: '7d4cbe3a' is no UUID"),
     "unknown type": ({"events": [{**VL2, "type": "VL4"}]}, "events, row 1: type: 'VL4' is none of VL2, VL3, ROUTE"),
     "VL2 with an address": ({"events": [{**VL2, "ip": "::1"}]}, "events, row 1: ip: there is no such key"),
@@ -231,11 +249,111 @@ def test_an_event_that_the_store_has_is_not_imported_again() -> None:
         document = json.dumps({"mappings": [MAPPING], "events": [VL2]}).encode()
         await import_document(store, io.BytesIO(document), "x")
         before = await exported(store)
-        with pytest.raises(StoreError, match=UUID):
-            await import_document(store, io.BytesIO(document.replace(b"cn1", b"cn2")), "x")
+        other = {**VL2, "uuid": UUID[:-1] + "d"}
+        again = json.dumps({"mappings": [{**MAPPING, "cn": "cn2"}], "events": [other, VL2]}).encode()
+        with pytest.raises(TransferError, match=f"x: events, row 2: uuid {UUID}: the store has an event with it"):
+            await import_document(store, io.BytesIO(again), "x")
         assert await exported(store) == before
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("again", "number", "earlier"), [(0, 7, 1), (5, 7, 6), (3, 7, 4)], ids=["first", "before", "other batch"]
+)
+@pytest.mark.fact("SVP-B23")
+def test_a_row_that_is_there_twice_is_found_however_far_they_are_apart(
+    monkeypatch: pytest.MonkeyPatch, again: int, number: int, earlier: int
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 3)
+    rows = [{**MAPPING, "ip": f"10.0.0.{n}"} for n in range(6)]
+    document = json.dumps({"mappings": [*rows, rows[again], {**MAPPING, "ip": "10.0.0.99"}]}).encode()
+    message = rf"mappings, row {number}: vnet_id 23, ip 10.0.0.{again}: row {earlier} has the same$"
+    with pytest.raises(TransferError, match=message):
+        asyncio.run(turned(document))
+
+
+def test_sections_longer_than_a_batch_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 3)
+    document = {
+        "compute_nodes": [{**NODE, "uuid": f"cn{n}"} for n in (5, 4, 3, 2, 1, 0, 9)],
+        "mappings": [{**MAPPING, "ip": f"10.0.0.{n}"} for n in (5, 4, 3, 2, 1, 0)],
+        "routes": [{**ROUTE, "vlan": n} for n in (5, 4, 3, 2)],
+        "events": [{**VL2, "uuid": UUID[:-1] + digit} for digit in "fedcba9876"],
+    }
+    assert through(document) == document
+
+
+@pytest.mark.parametrize("number", [1, 4, 5])
+def test_an_event_that_the_store_has_is_named_by_its_row(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 3)
+    events = [{**VL2, "uuid": UUID[:-1] + str(n)} for n in range(6)]
+    there = json.dumps({"events": [events[number - 1]]}).encode()
+    wanted = f"events, row {number}: uuid {UUID[:-1]}{number - 1}: the store has an event with it"
+    with pytest.raises(TransferError, match=wanted):
+        asyncio.run(turned(json.dumps({"events": events}).encode(), there, url="sqlite://"))
+
+
+def test_an_export_is_one_state_and_in_no_writer_s_way(tmp_path: Path) -> None:
+    """Another process writes between two rows."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    rows = [{**MAPPING, "ip": f"10.0.{n >> 8}.{n & 255}"} for n in range(3000)]
+    document = {"compute_nodes": [NODE], "mappings": rows, "routes": [], "events": []}
+    writer = (
+        "import asyncio, sys\n"
+        "from etherspan.portolan.producer import Producer\n"
+        "from etherspan.portolan.store import open_store\n"
+        "async def work():\n"
+        "    store = await open_store(sys.argv[1])\n"
+        "    await Producer(store).move(23, bytes.fromhex('020820000001'), 'cn2')\n"
+        "    await store.close()\n"
+        "asyncio.run(work())\n"
+    )
+    parts: list[str] = []
+
+    def write(text: str) -> None:
+        if len(parts) == 100:
+            subprocess.run([sys.executable, "-c", writer, url], check=True, timeout=60)
+        parts.append(text)
+
+    async def work() -> str:
+        store = await open_store(url)
+        try:
+            await import_document(store, io.BytesIO(json.dumps(document).encode()), "x")
+            await export_document(store, write)
+            return await exported(store)
+        finally:
+            await store.close()
+
+    after = json.loads(asyncio.run(work()))
+    assert json.loads("".join(parts)) == document
+    assert {row["cn"] for row in after["mappings"]} == {"cn2"}
+
+
+def test_an_import_needs_no_more_memory_for_more_rows(tmp_path: Path) -> None:
+    """Both are larger than a batch, so what is compared is what is kept of rows that are written already."""
+    first, second = (peak_of_import(tmp_path, count) for count in (20_000, 80_000))
+    assert second < first + 3000, "KiB, where 60,000 keys in memory would take more than 6,000"
+
+
+def peak_of_import(tmp_path: Path, count: int) -> int:
+    """KiB."""
+    path = tmp_path / f"{count}.json"
+    with path.open("w") as file:
+        file.write('{"mappings": [')
+        for n in range(count):
+            row = {**MAPPING, "ip": f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"}
+            file.write(("," if n else "") + json.dumps(row))
+        file.write("]}")
+    program = (
+        "import resource, sys\n"
+        "from etherspan.portolan.admin.cli import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    argv = [sys.executable, "-c", program, "--store", f"sqlite:///{tmp_path}/{count}.db", "import", str(path)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=100)
+    return int(done.stdout.splitlines()[-1])
 
 
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(lambda a: address_text(read_address(str(a))))
