@@ -86,7 +86,7 @@ class LabDir:
         return self.path / "switch"
 
     def namespace(self, node: str) -> Path:
-        """The namespace of a host or VTEP."""
+        """The namespace of a host, VTEP or server."""
         return self.path / "ns" / node
 
     def root(self, host: str) -> Path:

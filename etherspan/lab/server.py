@@ -1,7 +1,7 @@
 """SVP servers of a lab: `portolan serve`, each in a namespace of its own.
 
 <lab>/portolan/NAME/store.db      its store, unless the file names another
-<lab>/portolan/NAME/portolan.log  its log
+<lab>/portolan/NAME/portolan.log  its log, and what it writes to standard error
 <lab>/portolan/NAME/process.json  its process
 """
 
@@ -15,15 +15,15 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from etherspan import netns
 from etherspan.errors import EtherspanError
 from etherspan.lab.journal import LabDir
 from etherspan.lab.model import Portolan
 from etherspan.portolan.connection import place
+from etherspan.portolan.state import STORE_VARIABLE
 from etherspan.process import ProcessId
 from etherspan.state import write_json
 
@@ -79,23 +79,22 @@ def start(where: LabDir, name: str, server: Portolan) -> None:
     log = folder(where, name) / "portolan.log"
     argv = [
         *(sys.executable, "-P", "-m", "etherspan.portolan.cli", "serve"),
-        *("--store", store_url(where, name, server), "--listen", place(str(server.address), server.port)),
-        *("--log", str(log)),
+        *("--listen", place(str(server.address), server.port), "--log", str(log)),
         *(("--user", "0") if not os.geteuid() else ()),  # the lab's folder is this user's
     ]
-    process = netns.call(where.namespace(name), _spawn, argv)
+    env = {**os.environ, STORE_VARIABLE: store_url(where, name, server)}  # everybody may read a process's arguments
+    process = netns.call(where.namespace(name), _spawn, argv, env, log)
     found = ProcessId.of(process.pid)
     if found is not None:
         write_json(folder(where, name) / "process.json", {"pid": found.pid, "start": found.start})
-    said = _first_line(process)
-    if "listening" not in said:
-        process.kill()
-        process.wait()
-        told = said + (process.stdout.read() if process.stdout else "")
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:]) if log.exists() else ""
-        raise EtherspanError(f"portolan.{name}: the server does not listen\n{told.strip() or tail}")
     assert process.stdout is not None
-    process.stdout.close()
+    with process.stdout as told:
+        problem = _wait_until_it_listens(told)
+        if problem is not None:
+            process.kill()
+            process.wait()
+            last = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+            raise EtherspanError("\n".join([f"portolan.{name}: {problem}", *last]))
 
 
 def process_of(where: LabDir, name: str) -> ProcessId | None:
@@ -113,22 +112,22 @@ def stop(where: LabDir, name: str) -> None:
         process.end(signal.SIGTERM, seconds=10.0)
 
 
-def _spawn(argv: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        cwd="/",
-    )
+def _spawn(argv: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[str]:
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            cwd="/",
+            env=env,
+        )
 
 
-def _first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    end = time.monotonic() + PATIENCE
-    while (left := end - time.monotonic()) > 0:
-        if select.select([process.stdout], [], [], left)[0]:
-            return process.stdout.readline()
-    return f"it has not listened for {PATIENCE:g} s\n"
+def _wait_until_it_listens(told: IO[str]) -> str | None:
+    """None once a server says that it does, else what is wrong with it."""
+    if not select.select([told], [], [], PATIENCE)[0]:
+        return f"the server does not listen within {PATIENCE:g} s"
+    return None if "listening on" in told.readline() else "the server does not listen"

@@ -28,10 +28,11 @@ def read_file(path: Path) -> Source:
     except (OSError, UnicodeDecodeError) as error:
         raise EtherspanError(f"cannot read the lab file {path}: {getattr(error, 'strerror', None) or error}") from error
     lab = parse(text, str(path))
+    named = [(f"host.{name}.files", source) for name, host in lab.hosts.items() for source in host.files.values()]
+    named += [(f"portolan.{name}.data", one.data) for name, one in lab.portolans.items() if one.data is not None]
     missing = [
-        f"{path}: host.{name}.files: there is no file {path.parent / source}"
-        for name, host in lab.hosts.items()
-        for source in host.files.values()
+        f"{path}: {key}: there is no file {path.parent / source}"
+        for key, source in named
         if not (path.parent / source).is_file()
     ]
     if missing:

@@ -20,8 +20,8 @@ from kernel_sim.dev.client import LocalSystem
 from kernel_sim.sys.errno import KernelError
 
 DOWN = "down"
-_PASSWORD = re.compile(r"(//[^:/@]*):[^@/]*@")
 GONE = "gone"
+_PASSWORD = re.compile(r"^([\w+]+://[^:/]*):[^@]*@")
 
 
 @dataclass(slots=True, frozen=True)

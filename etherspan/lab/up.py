@@ -26,6 +26,8 @@ from kernel_sim.dev.paths import HOSTS
 BRIDGE = "br0"
 UNDERLAY_LINK = "net0"
 VXLAN_LINK = "vxlan0"
+_PRIVATE = 0o600
+"""Mode of the lab file's copy: a store's URL may hold a password."""
 
 Say = Callable[[str], None]
 """Where progress is told, a line at a time."""
@@ -38,13 +40,13 @@ def up(source: Source, name: str, say: Say) -> LabDir:
     """
     where = LabDir(name)
     with where.locked():
+        os.umask(0o022)  # services that have dropped their rights read below the hosts' roots
         if where.exists():
             _change(where, source, say)
             return where
-        os.umask(0o022)  # services that have dropped their rights read below the hosts' roots
         where.write(Record(Phase.STARTING, source.origin, ProcessId.own()))
         try:
-            where.file.write_text(source.text)
+            _replace(where.file, source.text, _PRIVATE)
             _build(where, source.lab, source.folder, say)
             where.enter(Phase.UP)
         except BaseException:
@@ -67,7 +69,7 @@ def _change(where: LabDir, source: Source, say: Say) -> None:
             f"lab '{where.name}' is up and {source.origin} differs from it in {', '.join(changed)}; only [hosts] may change "
             f"while it is up\nuse 'etherspan lab down {where.name}' first, or another name with --name"
         )
-    _replace(where.file, source.text)
+    _replace(where.file, source.text, _PRIVATE)
     for host in new.hosts:
         _write_names(where.root(host), new)
     say(f"lab {where.name}: [hosts] {'has been applied' if old.names != new.names else 'is unchanged'}")
@@ -106,6 +108,7 @@ def _build(where: LabDir, lab: Lab, files: Path, say: Say) -> None:
         say(f"{node}: Linux vxlan device {VXLAN_LINK} at {vtep.address}, vnetid {vtep.vnetid}")
     for name, portolan in lab.portolans.items():
         server.furnish(where, name, portolan, files)
+    for name, portolan in lab.portolans.items():  # they may share stores, in any order
         where.begin(Act.SERVER, name)
         server.start(where, name, portolan)
         say(f"{name}: portolan at {portolan.address}, port {portolan.port}")
@@ -156,9 +159,10 @@ def _write_names(root: Path, lab: Lab) -> None:
     _replace(path, hostsfile.render(lab.names))
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
     fresh = path.with_name(f"{path.name}.new")
+    fresh.touch(mode)
     fresh.write_text(text)
     fresh.replace(path)
 

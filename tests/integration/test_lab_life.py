@@ -319,7 +319,7 @@ def test_a_server_is_shown_runs_in_its_own_place_and_ends_with_the_lab(world: Wo
 @pytest.mark.parametrize(
     ("more", "files", "message"),
     [
-        ('data = "none.json"', {}, "portolan.one.data: {folder}/none.json: No such file or directory"),
+        ('data = "none.json"', {}, "portolan.one.data: there is no file {folder}/none.json"),
         ('data = "bad.json"', {"bad.json": '{"mappings": [{}]}'}, "bad.json: mappings, row 1: vnet_id: it is missing"),
         (
             'store = "mysql://x"',

@@ -1,126 +1,42 @@
-"""Overlays whose varpd asks an SVP server, on real hosts: reachability, a live migration, servers and stores that come and go."""
+"""Overlays whose varpd asks an SVP server, on real hosts: reachability, a live migration, addresses that move."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etherspan.portolan.producer import Producer
-from etherspan.portolan.records import Mapping
-from etherspan.portolan.store import open_store
-from libvarpd.plugins.svp.messages import MAPPED
 from tests.integration.labs.conftest import BIN
-from tests.portolan_pg import Postgres, running
+from tests.integration.labs.svp_lab_parts import (
+    POLL,
+    cn,
+    condition,
+    events,
+    fleet_lab,
+    mac,
+    pings,
+    ready,
+    received,
+    row,
+    rows,
+)
 
 pytestmark = pytest.mark.namespaces
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "svp.md"
 LABS = Path(__file__).parents[3] / "fixtures" / "labs"
 
-HEAD = """
-[underlay]
-subnet = "10.88.88.0/24"
-mtu = 1500
-
-[hosts]
-"portolan.lab" = [{names}]
-"""
-HOST = """
-[host.cn{n}]
-address = "10.88.88.{n}"
-dladm = [
-  "create-overlay -e vxlan -s svp -v 23 -p vxlan/listen_ip=10.88.88.{n},svp/host=portolan.lab,svp/underlay_ip=10.88.88.{n} ov0",
-  "create-vnic -l ov0 -m {mac} vnic0",
-]
-[host.cn{n}.zone.web.nic.vnic0]
-address = ["10.55.55.{n}/24", "fd55::{n}/64"]
-"""
-SERVER = """
-[portolan.{name}]
-address = "{address}"
-{more}
-"""
-POLL = 11.0
-"""Seconds within which a node hears of a change."""
-
-
-def mac(n: int) -> str:
-    return f"2:8:20:0:0:{n:x}"
-
-
-def cn(n: int) -> str:
-    return f"00000000-0000-4000-8000-{n:012x}"
-
-
-def host(n: int) -> str:
-    return HOST.format(n=n, mac=mac(n))
-
-
-def fleet(*hosts: int) -> str:
-    nodes = [{"uuid": cn(n), "underlay_ip": f"10.88.88.{n}", "underlay_port": 4789} for n in hosts]
-    rows = [
-        {"vnet_id": 23, "mac": mac(n), "ip": ip, "cn": cn(n)} for n in hosts for ip in (f"10.55.55.{n}", f"fd55::{n}")
-    ]
-    return json.dumps({"compute_nodes": nodes, "mappings": rows})
-
-
-def rows(lab: Any, where: str) -> list[str]:
-    shown: str = lab.dladm(where, "show-overlay", "-t", "-p", "-o", "target,destination", "ov0").stdout
-    return [re.sub(r"\\(.)", r"\1", line) for line in shown.splitlines()]
-
-
-def row(n: int, at: int | None = None) -> str:
-    return f"{mac(n)}:10.88.88.{n if at is None else at}:4789"
-
-
-def condition(lab: Any, where: str) -> str:
-    shown: str = lab.dladm(where, "show-overlay", "-f", "-p", "-o", "status,details", "ov0").stdout
-    return shown.strip()
-
-
-def pings(lab: Any, where: str, address: str) -> bool:
-    done = lab.run(where, "etherspan", "probe", "ping", address, "-c", 1, "-W", 0.5, check=False)
-    return bool(done.returncode == 0)
-
-
-def ready(lab: Any, wait_until: Any, *hosts: int) -> None:
-    """Until every host has a connection to a server."""
-    for n in hosts:
-        wait_until(lambda n=n: pings(lab, f"cn{n}:web", f"10.55.55.{n % len(hosts) + 1}"), 15, f"cn{n} finds others")
-
-
-def events(lab: Any) -> list[str]:
-    listed: str = lab.run("one", "portolanadm", "log", "list", "-p", "-o", "cn,type").stdout
-    return listed.splitlines()
-
-
-def received(lab: Any, where: str, link: str) -> int:
-    """Frames a VNIC was handed."""
-    text = lab.run(where, "kstat", "-p", f"link:0:{link}:ipackets64").stdout
-    return int(text.split()[-1])
-
 
 @pytest.fixture
 def three(lab_up: Callable[[str], Any], tmp_path: Path, wait_until: Any) -> Any:
-    (tmp_path / "fleet.json").write_text(fleet(1, 2, 3))
-    server = SERVER.format(name="one", address="10.88.88.5", more='data = "fleet.json"')
-    lab = lab_up(HEAD.format(names='"10.88.88.5"') + server + "".join(map(host, (1, 2, 3))))
-    ready(lab, wait_until, 1, 2, 3)
-    return lab
+    return fleet_lab(lab_up, tmp_path, wait_until, 1, 2, 3)
 
 
 def test_three_hosts_find_each_other_through_a_server(three: Any) -> None:
@@ -186,153 +102,41 @@ def test_traffic_follows_a_mac_address_that_moves_as_the_document_says(documente
     assert pings(documented, "cn1:web", "10.55.55.3")
 
 
-@contextmanager
-def repeating(work: Callable[[], None]) -> Iterator[list[BaseException]]:
-    """Do something again and again in a thread, for as long as the context lasts; what went wrong ends it and is told."""
-    failures: list[BaseException] = []
-    stop = threading.Event()
-
-    def run() -> None:
-        try:
-            while not stop.is_set():
-                work()
-        except BaseException as error:  # noqa: BLE001 - told by the test
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield failures
-    finally:
-        stop.set()
-        thread.join()
-    assert not failures, failures
+@pytest.fixture
+def two(lab_up: Callable[[str], Any], tmp_path: Path, wait_until: Any) -> Any:
+    return fleet_lab(lab_up, tmp_path, wait_until, 1, 2)
 
 
-def add_mappings(url: str, numbers: Iterator[int], acknowledged: list[int]) -> None:
-    """One more mapping that concerns both nodes; a database that is away is no failure, and nothing is acknowledged then."""
-    from etherspan.portolan.store import StoreError
-
-    async def add() -> None:
-        number = next(numbers)
-        try:
-            store = await open_store(url)
-        except StoreError:
-            return
-        try:
-            raw = number.to_bytes(2)
-            await Producer(store).put(Mapping(23, MAPPED + b"\x0a\x38" + raw, b"\x02\x08\x20\x01" + raw, cn(1)))
-            acknowledged.append(number)
-        except StoreError:
-            pass
-        finally:
-            await store.close()
-
-    asyncio.run(add())
+def neighbour(lab: Any, where: str, address: str) -> str:
+    """The MAC address that a zone's kernel has for an address."""
+    table: str = lab.run(where, "cat", "/proc/net/arp").stdout
+    found = [line.split()[3] for line in table.splitlines()[1:] if line.split()[0] == address]
+    return found[0] if found else "none"
 
 
-async def present(url: str) -> set[int]:
-    store = await open_store(url)
-    try:
-        async with store.transaction() as state:
-            return {int.from_bytes(one.mac[4:]) async for one in state.all_mappings(23) if one.mac[3] == 1}
-    finally:
-        await store.close()
-
-
-@pytest.mark.fact("SVP-I24", "SVP-I38")
-def test_servers_a_database_and_names_come_and_go_under_load(
-    lab_up: Callable[[str], Any], tmp_path: Path, state_dir: Path, wait_until: Any
-) -> None:
-    with running() as postgres:
-        url = postgres.new_url()
-        store = f'store = "{url}"'
-        body = (
-            SERVER.format(name="one", address="10.88.88.5", more=store)
-            + SERVER.format(name="two", address="10.88.88.6", more=store)
-            + host(1)
-            + host(2)
-        )
-        lab = lab_up(HEAD.format(names='"10.88.88.5", "10.88.88.6"') + body)
-        (tmp_path / "fleet.json").write_text(fleet(1, 2))
-        lab.run("two", "portolanadm", "import", tmp_path / "fleet.json")
-        ready(lab, wait_until, 1, 2)
-        seen: set[str] = set()
-        acknowledged: list[int] = []
-        numbers = iter(range(60_000))
-
-        def watch() -> None:
-            seen.update(condition(lab, where) for where in ("cn1", "cn2"))
-
-        def finds_anew() -> bool:
-            """A lookup that no cache answers."""
-            lab.dladm("cn1", "modify-overlay", "-f", "ov0")
-            return pings(lab, "cn1:web", "10.55.55.2")
-
-        with repeating(watch), repeating(lambda: add_mappings(url, numbers, acknowledged)):
-            wait_until(lambda: len(acknowledged) > 3, 20, "mappings are written")
-            kill_server(state_dir, lab.name, "one")
-            wait_until(finds_anew, 20, "lookups go on by the other server")
-            assert finds_anew()
-            restart(postgres)
-            wait_until(finds_anew, 20, "lookups go on after the database was restarted")
-            written = len(acknowledged)
-            wait_until(lambda: len(acknowledged) > written + 3, 20, "mappings are written again")
-            rename(lab, tmp_path, HEAD.format(names='"10.88.88.6"') + body)
-            wait_until(finds_anew, 5, "lookups go on while an address has gone")
-            rename(lab, tmp_path, HEAD.format(names='"10.88.88.6", "10.88.88.5", "10.88.88.7"') + body)
-            wait_until(finds_anew, 5, "lookups go on while addresses have come")
-        assert seen == {"ONLINE:-"}
-        assert set(acknowledged) <= asyncio.run(present(url)), "an acknowledged write is lost"
-        assert rows(lab, "cn1") == [row(2)]
-        assert set(rows(lab, "cn2")) <= {row(1)}
-
-
-def kill_server(state_dir: Path, lab: str, name: str) -> None:
-    record = json.loads((state_dir / "labs" / lab / "portolan" / name / "process.json").read_text())
-    os.kill(record["pid"], signal.SIGKILL)
-
-
-def restart(postgres: Postgres) -> None:
-    postgres.stop()
-    postgres.start()
-
-
-def rename(lab: Any, folder: Path, text: str) -> None:
-    """Change [hosts] of the running lab."""
-    file = folder / f"{lab.name}.toml"
-    file.write_text(text)
-    done = subprocess.run(
-        [BIN / "etherspan", "lab", "up", file, "--name", lab.name],
-        env=lab.env,
-        capture_output=True,
-        text=True,
-        timeout=60,
+def echo_requests(lab: Any, where: str) -> int:
+    """ICMP echo requests that a zone's kernel was handed; broadcasts of its neighbours do not count."""
+    heads, values = (
+        line.split() for line in lab.run(where, "cat", "/proc/net/snmp").stdout.splitlines() if line.startswith("Icmp:")
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "[hosts] has been applied" in done.stdout
+    return int(values[heads.index("InEchos")])
 
 
-@pytest.mark.soak
-@pytest.mark.fact("SVP-I32", "SVP-I33")
-def test_without_any_server_for_70_seconds_an_overlay_is_degraded_and_then_sound_again(
-    three: Any, wait_until: Any, state_dir: Path
-) -> None:
-    states = [condition(three, "cn1")]
-
-    def settled(wanted: str) -> bool:
-        now = condition(three, "cn1")
-        if now != states[-1]:
-            states.append(now)
-        assert pings(three, "cn1:web", "10.55.55.3"), "what is known goes on"
-        return now == wanted
-
-    kill_server(state_dir, three.name, "one")
-    wait_until(lambda: settled("DEGRADED:cannot reach any remote peers"), 70, "the overlay is degraded")
-    again = three.popen("one", "portolan", "serve", "--listen", "10.88.88.5:1296", "--user", "0")
-    try:
-        wait_until(lambda: settled("ONLINE:-"), 40, "the overlay is sound")
-        assert states == ["ONLINE:-", "DEGRADED:cannot reach any remote peers", "ONLINE:-"]
-    finally:
-        again.terminate()
-        again.communicate()
+def test_a_guest_hears_by_gratuitous_arp_that_an_address_has_another_mac_address(two: Any, wait_until: Any) -> None:
+    two.dladm("cn2", "create-vnic", "-t", "-l", "ov0", "-m", mac(9), "guest0")
+    two.run("cn2", "etherspan", "zone", "create", "guest", "--link", "guest0")
+    two.run("cn2:guest", "ipadm", "create-addr", "-t", "-T", "static", "-a", "10.55.55.2/24", "guest0/v4")
+    assert neighbour(two, "cn1:web", "10.55.55.2") == "02:08:20:00:00:02"
+    new = ("--vnet", 23, "--mac", mac(9), "--ip", "10.55.55.2", "--cn", cn(2))
+    assert two.run("one", "portolanadm", "mapping", "add", *new).stdout != "0 events\n"
+    begun = time.monotonic()
+    wait_until(
+        lambda: neighbour(two, "cn1:web", "10.55.55.2") == "02:08:20:00:00:09",
+        POLL,
+        "cn1's guest is told, and asks nobody",
+    )
+    print(f"the guest was told after {time.monotonic() - begun:.1f} s")
+    before = {place: echo_requests(two, place) for place in ("cn2:web", "cn2:guest")}
+    assert pings(two, "cn1:web", "10.55.55.2"), "the first frame after it arrives"
+    assert echo_requests(two, "cn2:web") == before["cn2:web"], "the old guest still gets frames"
+    assert echo_requests(two, "cn2:guest") == before["cn2:guest"] + 1

@@ -221,6 +221,19 @@ MISTAKES = [
     ),
     (
         "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\ndata = { file = 'x.json' }\n[hosts]",
+        "portolan.one.data",
+        "expected a string, found a table",
+    ),
+    (
+        "[hosts]",
+        "[portolan.one]\naddress = '10.88.88.9'\nstore = ['sqlite:///x.db']\n[hosts]",
+        "portolan.one.store",
+        "expected a string, found an array",
+    ),
+    ("[hosts]", "[portolan.cn0]\naddress = '10.88.88.9'\n[hosts]", "portolan.cn0", "a host has the same name"),
+    (
+        "[hosts]",
         "[portolan.linux0]\naddress = '10.88.88.9'\n[hosts]",
         "portolan.linux0",
         "a vtep has the same name",

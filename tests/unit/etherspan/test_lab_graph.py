@@ -41,6 +41,13 @@ def test_mermaid_shows_hosts_overlays_zones_and_what_is_on_what() -> None:
     )
 
 
+def test_a_server_is_on_the_underlay_and_on_nothing_else() -> None:
+    picture = graph.draw(lab("three-hosts-svp.toml"))
+    (server,) = [node for node in picture.nodes if node.key == ("one",)]
+    assert [box.lines for box in server.walk()] == [("one (portolan)",), ("net0", "10.88.88.5")]
+    assert [line for line in picture.lines if "one" in line[1]] == [(("underlay",), ("one", "net0"))]
+
+
 def test_dot_holds_the_same_lines() -> None:
     text = graph.dot(lab("linux-peer.toml"))
     assert text.startswith("graph lab {\n")
