@@ -23,7 +23,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from dladm.cli.main import main as dladm
 from dladm.libscf.client import Scf
@@ -34,6 +34,9 @@ from kernel_sim.dev.client import Device, System
 from kernel_sim.dev.framing import FREAD
 from kernel_sim.dev.paths import KSTAT
 from kernel_sim.mac.stat import DROPS_MODULE
+
+if TYPE_CHECKING:
+    from etherspan.testing.portolan import Portolan
 
 SERVICES: Final = {"varpd": VARPD, "dlmgmtd": DLMGMTD}
 KERNEL: Final = "kernel"
@@ -178,6 +181,10 @@ class World(abc.ABC):
     @abc.abstractmethod
     def host(self, name: str, *addresses: str) -> Host:
         """Boot a host with these addresses on the underlay network."""
+
+    @abc.abstractmethod
+    def portolan(self, name: str, address: str, store: Any = None) -> Portolan:
+        """Start an SVP server with that address on the underlay network, over a store of its own or another server's."""
 
     @abc.abstractmethod
     def advance(self, seconds: float) -> None:

@@ -33,6 +33,7 @@ from etherspan.host.services import log_path
 from etherspan.testing.log import LogRecord
 from etherspan.testing.netns import plugindist
 from etherspan.testing.netns.port import PATIENCE, NetnsPort
+from etherspan.testing.netns.portolan import NetnsPortolan
 from etherspan.testing.world import KERNEL, SERVICE_SECONDS, SERVICES, Host, World
 from kernel_sim.dev.client import LocalSystem
 from kernel_sim.sys.dld import DatalinkClass
@@ -45,6 +46,8 @@ UNDERLAY_MTU: Final = 1500
 BOOT_SECONDS: Final = 30.0
 TABLES: Final = "etc/overlays"
 """Where scenarios keep configuration files."""
+NAMES: Final = "etc/inet/hosts"
+"""Where they put names."""
 _DELETE: Final = {
     DatalinkClass.VNIC: "delete-vnic",
     DatalinkClass.ETHERSTUB: "delete-etherstub",
@@ -64,7 +67,10 @@ class NetnsWorld(World):
 
     def __init__(self, folder: Path, *, plugins: Sequence[type[SearchPlugin]] = ()) -> None:
         self.hosts: dict[str, NetnsHost] = {}
+        self.portolans: dict[str, NetnsPortolan] = {}
         self._idle: list[NetnsHost] = []
+        self._server_places: dict[tuple[str, str], tuple[Path, Path]] = {}
+        self._stores = 0
         self._booted = 0
         self._folder = folder
         self._switch = folder / "switch"
@@ -88,11 +94,27 @@ class NetnsWorld(World):
         made = self.hosts[name] = self._boot(name, addresses)
         return made
 
+    def portolan(self, name: str, address: str, store: str | None = None) -> NetnsPortolan:
+        """See `World.portolan`."""
+        assert name not in self.portolans, f"there is a server {name}"
+        if (name, address) not in self._server_places:  # kept, as neighbours remember whose address it is
+            self._server_places[name, address] = self._plug_in(name, [address])
+        folder, place = self._server_places[name, address]
+        self._stores += 1
+        made = NetnsPortolan(name, address, place, folder, store or f"sqlite:///{folder}/portolan{self._stores}.db")
+        self.portolans[name] = made
+        self._undo.callback(made.kill)
+        made.start()
+        return made
+
     def recycle(self) -> None:
-        """Empty all hosts, for the next scenario.
+        """Empty all hosts, for the next scenario; SVP servers end.
 
         Errors: AssertionError that names those which could not be emptied; they are halted, and others will be booted in their place.
         """
+        for server in self.portolans.values():
+            server.kill()
+        self.portolans = {}
         hosts, self.hosts = self.hosts, {}
         problems: list[str] = []
         for host in hosts.values():
@@ -106,14 +128,8 @@ class NetnsWorld(World):
         assert not problems, "\n".join(problems)
 
     def _boot(self, name: str, addresses: Sequence[str]) -> NetnsHost:
-        self._booted += 1
-        folder = self._folder / f"{self._booted}-{name}"
-        place, root = folder / "ns", folder / "root"
-        self._pin(place)
-        cable = (BRIDGE, f"port{self._booted}", UNDERLAY_LINK, place, UNDERLAY_MTU)
-        netns.call(self._switch, netconf.plug_into_bridge, *cable)
-        networks = [ip_interface(f"{one}/{_PREFIX[ip_address(one).version]}") for one in addresses]
-        netns.call(place, netconf.configure, UNDERLAY_LINK, networks, {})
+        folder, place = self._plug_in(name, addresses)
+        root = folder / "root"
         netns.call(place, netns.set_sysctl, "net/ipv6/conf/default/disable_ipv6", "1")
         made = NetnsHost(name, addresses, root, place)
         root.mkdir(parents=True)
@@ -121,6 +137,18 @@ class NetnsWorld(World):
         with _environment(self._environment):
             netns.call(place, control.boot_host, root)
         return made
+
+    def _plug_in(self, name: str, addresses: Sequence[str]) -> tuple[Path, Path]:
+        """A folder, and a namespace that is plugged into the underlay network."""
+        self._booted += 1
+        folder = self._folder / f"{self._booted}-{name}"
+        place = folder / "ns"
+        self._pin(place)
+        cable = (BRIDGE, f"port{self._booted}", UNDERLAY_LINK, place, UNDERLAY_MTU)
+        netns.call(self._switch, netconf.plug_into_bridge, *cable)
+        networks = [ip_interface(f"{one}/{_PREFIX[ip_address(one).version]}") for one in addresses]
+        netns.call(place, netconf.configure, UNDERLAY_LINK, networks, {})
+        return folder, place
 
     def advance(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -193,6 +221,7 @@ class NetnsHost(Host):
                 for link in dlmgmt.walk(kind):
                     self.dladm(command, link.name)
         shutil.rmtree(self.root / TABLES, ignore_errors=True)
+        (self.root / NAMES).unlink(missing_ok=True)
         self._drops_before = super().drops()
 
     def halt(self) -> None:

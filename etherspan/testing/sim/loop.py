@@ -258,20 +258,28 @@ class SimLoop(_EventLoop):
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: str | None = None,
         port: int | None = None,
-        **_: Any,
+        **options: Any,
     ) -> Any:
-        """See `streams`."""
+        """See `streams`. Options about sockets mean nothing here. Errors: `ValueError` one that cannot be left out."""
+        _refuse(options)
         return await self._network().create_server(protocol_factory, host, port)
 
     async def create_connection(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **_: Any
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str,
+        port: int,
+        *,
+        local_addr: tuple[str, int] | None = None,
+        **options: Any,
     ) -> Any:
-        """See `streams`."""
-        return await self._network().create_connection(protocol_factory, host, port)
+        """See `streams` and `create_server`."""
+        _refuse(options)
+        return await self._network().create_connection(protocol_factory, host, port, local_addr)
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+    async def getaddrinfo(self, host: Any, port: Any, *, family: int = 0, **_: Any) -> Any:
         """See `streams`."""
-        return await self._network().getaddrinfo(host, port)
+        return await self._network().getaddrinfo(host, port, family)
 
     def _network(self) -> StreamNetwork:
         if self.streams is None:
@@ -291,3 +299,10 @@ class SimLoop(_EventLoop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """A cancelled timer is passed over when its moment comes."""
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Errors: `ValueError`."""
+    wanted = [name for name in ("ssl", "sock") if options.get(name) is not None]
+    if wanted:
+        raise ValueError(f"there is no {' and no '.join(wanted)} in memory")

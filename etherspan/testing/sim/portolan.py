@@ -10,6 +10,7 @@ from etherspan.portolan.producer import Producer
 from etherspan.portolan.server import Limits, Server
 from etherspan.portolan.store.protocol import Store
 from etherspan.testing.log import SimLog
+from etherspan.testing.portolan import Portolan
 from etherspan.testing.sim.loop import SimLoop
 from etherspan.testing.sim.process import SimProcess
 from libvarpd.plugins.svp.messages import SERVER_PORT
@@ -19,23 +20,31 @@ T = TypeVar("T")
 _PIDS: Final = itertools.count(10_000)
 
 
-class SimPortolan:
-    """See the module. `store` outlives the server, and `producer` changes it; event ids are numbers, so that a seed settles them."""
+class SimPortolan(Portolan):
+    """See `testing.portolan`. `new_id` gives event ids, one for each event of a world, so that a seed settles them."""
 
-    def __init__(self, loop: SimLoop, name: str, address: str, store: Store, limits: Limits | None = None) -> None:
-        self.name = name
-        self.address = address
-        self.store = store
+    def __init__(
+        self,
+        loop: SimLoop,
+        name: str,
+        address: str,
+        store: Store,
+        new_id: Callable[[], bytes],
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(name, address, store)
         self.log = SimLog()
+        self.server: Server | None = None
         self._loop = loop
         self._limits = limits
-        self._numbers = itertools.count(1)
-        self.producer = Producer(store, self._new_id)
-        self.server: Server | None = None
+        self._new_id = new_id
         self._process: SimProcess | None = None
 
+    @property
+    def connections(self) -> int:
+        return 0 if self.server is None else self.server.connections
+
     def start(self) -> None:
-        """Listen; nothing if it does."""
         if self.server is not None:
             return
         self._process = SimProcess(self._loop, "portolan", next(_PIDS), self.name)
@@ -43,25 +52,19 @@ class SimPortolan:
         self._loop.run_until(self._process.spawn(server.start(self.address, SERVER_PORT)))
 
     def kill(self) -> None:
-        """End as if by SIGKILL: every connection is reset, nobody listens; nothing if it does not run."""
         if self.server is not None and self._process is not None:
-            self.server.abort()
+            self._process.enter(self.server.abort)
             self._process.kill()
             self.server = self._process = None
 
     def stop(self) -> None:
-        """End as it does when asked to."""
         if self.server is not None and self._process is not None:
             self._loop.run_until(self._process.spawn(self.server.stop()))
+            self._process.kill()
             self.server = self._process = None
 
-    def change(self, what: Callable[[Producer], Awaitable[T]]) -> T:
-        """Let the producer change the store."""
+    def on_store(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        return self._loop.run_until(work(self.store))
 
-        async def work() -> T:
-            return await what(self.producer)
-
-        return self._loop.run_until(work())
-
-    def _new_id(self) -> bytes:
-        return next(self._numbers).to_bytes(16)
+    def producer(self, store: Store) -> Producer:
+        return Producer(store, self._new_id)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from etherspan.testing.sim.loop import TASKS, SimLoop
-from etherspan.testing.sim.streams import PLACE, STREAMS, SimTransport
+from etherspan.testing.sim.streams import PLACE
+from etherspan.testing.sim.transport import STREAMS, Mortal
 
 _T = TypeVar("_T")
 
@@ -31,7 +32,7 @@ class SimProcess:
         self._loop = loop
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._context = contextvars.copy_context()
-        self._streams: dict[SimTransport, None] = {}
+        self._streams: dict[Mortal, None] = {}
         self._context.run(TASKS.set, self._tasks)
         self._context.run(STREAMS.set, self._streams)
         self._context.run(PLACE.set, place)

@@ -5,76 +5,107 @@
     network.names["portolan.test"] = ["10.0.0.5"]
 
     await loop.create_server(factory, "10.0.0.5", 1296)
-    await loop.create_connection(factory, "10.0.0.5", 1296)
+    await loop.create_connection(factory, "portolan.test", 1296)
     await loop.getaddrinfo("portolan.test", 1296)
 
-Bytes arrive in order, after `latency`, in pieces that the random numbers choose. Nobody listening is a refusal; where `reaches` says that
-two places cannot reach each other, attempts and bytes wait until `heal` is called, and an attempt is given up after `CONNECT_PATIENCE`.
+Bytes arrive in order, after `latency`, in pieces that the random numbers choose (`transport`, `tcp`). Nobody listening is a refusal. Where
+`reaches` says that two places cannot reach each other, attempts, bytes and ends wait until `heal` is called, resets are lost, and an
+attempt is given up after `CONNECT_PATIENCE`; one to an address that nobody has, after `ARP_PATIENCE`.
 
-Which place code belongs to is a context variable, `PLACE`; a process of a world sets it, and when it is killed its connections are reset
-(`STREAMS`).
+Which place code runs at is a context variable, `PLACE`. A process of a world sets it, and when it is killed its connections are reset and
+its listeners closed (`STREAMS`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ipaddress
 import itertools
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from etherspan.testing.sim.tcp import Endpoint
+from etherspan.testing.sim.transport import STREAMS, SimTransport
 
 if TYPE_CHECKING:
     from etherspan.testing.sim.loop import SimLoop
 
 PLACE: ContextVar[str] = ContextVar("place", default="")
 """The place that code runs at: a host's name."""
-STREAMS: ContextVar[dict[SimTransport, None] | None] = ContextVar("streams", default=None)
-"""Where connections that are made in this context are noted while they last."""
 
 CONNECT_PATIENCE: Final = 127.0
 """Seconds after which a SYN that nobody answers is given up, as Linux does."""
+ARP_PATIENCE: Final = 3.0
+"""Seconds after which nobody has an address."""
 LATENCY: Final = 0.0005
-HIGH_WATER: Final = 64 << 10
-_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
+ELSEWHERE: Final = ""
+"""The place of code that runs in no process: it may listen at any address."""
+_WILDCARDS: Final = ("0.0.0.0", "::")
 _EPHEMERAL: Final = 40_000
+_Factory = Callable[[], asyncio.BaseProtocol]
+_Where = tuple[str, int]
 
 
-class _Address(Protocol):
-    """A listening socket, as far as people ask it."""
+class Listener:
+    """See `asyncio.Server`; also a listening socket, as far as people ask it."""
 
-    def getsockname(self) -> tuple[str, int]: ...
-
-
-class _Listening:
-    """See `asyncio.Server`, what is used of it."""
-
-    def __init__(
-        self, network: StreamNetwork, key: tuple[str, int], factory: Callable[[], asyncio.BaseProtocol]
-    ) -> None:
-        self.place = PLACE.get()
+    def __init__(self, network: StreamNetwork, key: tuple[str, str, int], factory: _Factory) -> None:
         self.factory = factory
-        self.key = key
-        self.noted = STREAMS.get()
+        self.context = contextvars.copy_context()
+        self.place = PLACE.get()
+        self._key = key
         self._network = network
-        self.sockets: tuple[_Address, ...] = (self,)
+        self._noted = STREAMS.get()
+        if self._noted is not None:
+            self._noted[self] = None
 
-    def getsockname(self) -> tuple[str, int]:
+    @property
+    def sockets(self) -> tuple[Self, ...]:
+        """What listens; nothing once it is closed."""
+        return (self,) if self.is_serving() else ()
+
+    def getsockname(self) -> tuple[Any, ...]:
         """Where it listens."""
-        return self.key
+        return _sockname(*self._key[1:])
+
+    def is_serving(self) -> bool:
+        """Whether it listens."""
+        return self._network.listeners.get(self._key) is self
 
     def close(self) -> None:
         """Listen no more; connections stay."""
-        self._network.forget(self)
+        if self.is_serving():
+            del self._network.listeners[self._key]
+        if self._noted is not None:
+            self._noted.pop(self, None)
+
+    def vanish(self) -> None:
+        """See `transport.Mortal`."""
+        self.close()
 
     async def wait_closed(self) -> None:
         """It is closed at once."""
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
 
 class StreamNetwork:
-    """See the module. `reaches` is asked with two places, `owner` with an address and gives its place."""
+    """See the module.
+
+    `reaches` is asked with two places. `owner` gives the place of an address, None for one that nobody has; without it every address is
+    everywhere. `addresses` gives those of a place.
+    """
 
     def __init__(
         self,
@@ -82,7 +113,8 @@ class StreamNetwork:
         *,
         seed: object = 0,
         reaches: Callable[[str, str], bool] = lambda _one, _other: True,
-        owner: Callable[[str], str | None] = lambda _ip: None,
+        owner: Callable[[str], str | None] | None = None,
+        addresses: Callable[[str], Sequence[str]] = lambda _place: (),
     ) -> None:
         self.loop = loop
         self.latency = LATENCY
@@ -90,67 +122,57 @@ class StreamNetwork:
         self.failing: dict[str, int] = {}
         """Names whose lookup fails, and with which EAI number."""
         self.random = Random(f"{seed}/streams")
+        self.listeners: dict[tuple[str, str, int], Listener] = {}
+        """By place, address and port."""
         self._reaches = reaches
         self._owner = owner
-        self._listeners: dict[tuple[str, str, int], _Listening] = {}
+        self._addresses = addresses
         self._stalled: list[Callable[[], None]] = []
         self._ports = itertools.count(_EPHEMERAL)
 
     # ------------------------------------------------------------------ what the loop is asked
 
-    async def create_server(
-        self, factory: Callable[[], asyncio.BaseProtocol], host: str | None, port: int | None
-    ) -> _Listening:
-        """See `AbstractEventLoop.create_server`: one address. Errors: `OSError` EADDRINUSE."""
-        where = _plain(host or "0.0.0.0")
-        number = port or next(self._ports)
-        key = (PLACE.get() if where in _WILDCARDS else "", where, number)
-        if key in self._listeners:
-            raise OSError(98, f"{where} port {number} is taken")
-        made = self._listeners[key] = _Listening(self, (where, number), factory)
+    async def create_server(self, factory: _Factory, host: str | None, port: int | None) -> Listener:
+        """See `AbstractEventLoop.create_server`: one address. Errors: `OSError` EADDRINUSE, EADDRNOTAVAIL."""
+        where, number = _plain(host or _WILDCARDS[0]), port or next(self._ports)
+        self._demand_own(where)
+        key = (PLACE.get(), where, number)
+        if key in self.listeners:
+            raise OSError(98, f"error while attempting to bind on address {(where, number)}: address already in use")
+        made = self.listeners[key] = Listener(self, key, factory)
         return made
 
     async def create_connection(
-        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
+        self, factory: _Factory, host: str, port: int, local_addr: _Where | None = None
     ) -> tuple[SimTransport, asyncio.BaseProtocol]:
-        """See `AbstractEventLoop.create_connection`. Errors: `ConnectionRefusedError`, `TimeoutError`, `OSError` no such address."""
-        here, noted = PLACE.get(), STREAMS.get()
-        where = _plain(host)
-        there = self._place_of(where, port)
-        end = self.loop.time() + CONNECT_PATIENCE
-        try:
-            async with asyncio.timeout_at(end):
-                while not self.reaches(here, there):
-                    await self._healed()
-        except TimeoutError:
-            raise TimeoutError(110, "Connection timed out") from None
-        await asyncio.sleep(2 * self.latency)
-        listener = self._find(where, port)
-        if listener is None:
-            raise ConnectionRefusedError(111, "Connection refused")
-        own, other = (where, next(self._ports)), (where, port)
-        ours = SimTransport(self, factory(), own, other, here, noted)
-        theirs = SimTransport(self, listener.factory(), other, own, listener.place, listener.noted)
-        ours.join(theirs)
-        theirs.join(ours)
-        theirs.begin()
-        ours.begin()
-        await asyncio.sleep(0)  # both protocols have been told by then
-        return ours, ours.protocol
+        """See `AbstractEventLoop.create_connection`; all addresses of a name are tried in turn.
 
-    async def getaddrinfo(self, host: str, port: int) -> list[tuple[Any, ...]]:
-        """See `AbstractEventLoop.getaddrinfo`. Errors: `socket.gaierror`."""
-        await asyncio.sleep(self.latency)
+        Errors: `socket.gaierror`; `ConnectionRefusedError`; `TimeoutError`; `OSError` ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL.
+        """
+        failures: list[OSError] = []
+        for _, _, _, _, name in await self.getaddrinfo(host, port):
+            try:
+                return await self._connect(factory, name[0], port, local_addr)
+            except OSError as error:
+                failures.append(error)
+        if len({str(error) for error in failures}) == 1:
+            raise failures[0]
+        raise OSError(f"Multiple exceptions: {', '.join(map(str, failures))}")
+
+    async def getaddrinfo(self, host: str, port: int, family: int = 0) -> list[tuple[Any, ...]]:
+        """See `AbstractEventLoop.getaddrinfo`: addresses, and what is in `names`. Errors: `socket.gaierror`."""
+        literal = _is_address(host)
+        if not literal:
+            await asyncio.sleep(self.latency)
         if host in self.failing:
             raise socket.gaierror(self.failing[host], "the resolver fails")
-        if host not in self.names:
+        found = [_row(one, port) for one in ([host] if literal else self.names.get(host, []))]
+        wanted = [row for row in found if family in {0, row[0]}]
+        if not wanted:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in self.names[host]
-        ]
+        return wanted
 
-    # ------------------------------------------------------------------ for transports and worlds
+    # ------------------------------------------------------------------ for endpoints and worlds
 
     def reaches(self, one: str, other: str) -> bool:
         """Whether bytes get from one place to another."""
@@ -166,211 +188,99 @@ class StreamNetwork:
         for go_on in waiting:
             self.loop.call_soon(go_on)
 
-    async def _healed(self) -> None:
-        healed: asyncio.Future[None] = self.loop.create_future()
-        self.stall(lambda: None if healed.done() else healed.set_result(None))
-        await healed
+    # ------------------------------------------------------------------ connecting
 
-    def forget(self, listener: _Listening) -> None:
-        """A listener was closed."""
-        self._listeners = {key: one for key, one in self._listeners.items() if one is not listener}
+    async def _connect(
+        self, factory: _Factory, host: str, port: int, local: _Where | None
+    ) -> tuple[SimTransport, asyncio.BaseProtocol]:
+        here, where = PLACE.get(), _plain(host)
+        there = self._place_of(where, port)
+        own = (_plain(local[0]) if local and local[0] else self._source(where), (local or ("", 0))[1])
+        self._demand_own(own[0])
+        if there is None:
+            await asyncio.sleep(ARP_PATIENCE)
+            raise OSError(113, f"Connect call failed {(where, port)}")
+        await self._way(here, there, (where, port))
+        listener = self._find(there, where, port)
+        if listener is None:
+            raise ConnectionRefusedError(111, f"Connect call failed {(where, port)}")
+        names = _sockname(own[0], own[1] or next(self._ports)), _sockname(where, port)
+        ends = Endpoint(self, here), Endpoint(self, listener.place)
+        for end, other in (ends, ends[::-1]):
+            end.join(other)
+        theirs = SimTransport(self, ends[1], listener.factory(), listener.context, _extra(*names[::-1]))
+        protocol = factory()
+        ours = SimTransport(self, ends[0], protocol, contextvars.copy_context(), _extra(*names))
+        theirs.begin()
+        ours.begin()
+        try:
+            await asyncio.sleep(0)  # both protocols have been told by then
+        except BaseException:
+            ours.close()
+            raise
+        return ours, protocol
 
-    def _find(self, where: str, port: int) -> _Listening | None:
-        place = self._owner(where) or ""
-        for key in (("", where, port), *((place, wild, port) for wild in sorted(_WILDCARDS))):
-            if key in self._listeners:
-                return self._listeners[key]
-        return None
+    async def _way(self, here: str, there: str, where: _Where) -> None:
+        """Wait for a SYN to get there, and its answer back."""
+        try:
+            async with asyncio.timeout(CONNECT_PATIENCE):
+                while not self.reaches(here, there):
+                    healed: asyncio.Future[None] = self.loop.create_future()
+                    self.stall(lambda healed=healed: healed.done() or healed.set_result(None))  # type: ignore[misc]
+                    await healed
+        except TimeoutError:
+            raise TimeoutError(110, f"Connect call failed {where}") from None
+        await asyncio.sleep(2 * self.latency)
 
-    def _place_of(self, where: str, port: int) -> str:
-        listener = self._find(where, port)
-        owner = self._owner(where)
-        if listener is None and owner is None:
+    def _place_of(self, where: str, port: int) -> str | None:
+        """Where an address is; where somebody listens at it, if it is everywhere."""
+        if self._owner is None:
+            return next((place for place, ip, number in self.listeners if ip == where and number == port), PLACE.get())
+        if ipaddress.ip_address(where).is_loopback:
             return PLACE.get()
-        return owner if owner is not None else listener.place if listener is not None else ""
+        return ELSEWHERE if (ELSEWHERE, where, port) in self.listeners else self._owner(where)
 
+    def _find(self, place: str, where: str, port: int) -> Listener | None:
+        found = (self.listeners.get((place, one, port)) for one in (where, *_WILDCARDS))
+        return next(filter(None, found), None)
 
-class SimTransport(asyncio.Transport):
-    """One end of a connection."""
+    def _source(self, where: str) -> str:
+        """The address that one here connects from to one there. Errors: `OSError` ENETUNREACH."""
+        if self._owner is None or PLACE.get() == ELSEWHERE or ipaddress.ip_address(where).is_loopback:
+            return where
+        for own in self._addresses(PLACE.get()):
+            if (":" in own) == (":" in where):
+                return _plain(own)
+        raise OSError(101, f"{where}: network is unreachable")
 
-    def __init__(
-        self,
-        network: StreamNetwork,
-        protocol: asyncio.BaseProtocol,
-        own: tuple[str, int],
-        other: tuple[str, int],
-        place: str,
-        noted: dict[SimTransport, None] | None,
-    ) -> None:
-        super().__init__({"sockname": own, "peername": other})
-        self.protocol = protocol
-        self.place = place
-        self._network = network
-        self._loop = network.loop
-        self._peer: SimTransport
-        self._noted = noted
-        self._out = bytearray()
-        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
-        self._writing_paused = False
-        self.reading_paused = False
-        self._moving = False
-        self._closing = False
-        self._eof = False
-        self.gone = False
-        if noted is not None:
-            noted[self] = None
-
-    def join(self, peer: SimTransport) -> None:
-        """The other end."""
-        self._peer = peer
-
-    def begin(self) -> None:
-        """Tell the protocol."""
-        self._loop.call_soon(self.protocol.connection_made, self)
-
-    # ------------------------------------------------------------------ what protocols call
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.gone or self._closing or self._eof:
+    def _demand_own(self, where: str) -> None:
+        here = PLACE.get()
+        if self._owner is None or here == ELSEWHERE or where in _WILDCARDS or ipaddress.ip_address(where).is_loopback:
             return
-        self._out += data
-        if len(self._out) > self._high and not self._writing_paused:
-            self._writing_paused = True
-            self.protocol.pause_writing()
-        self.move()
+        if self._owner(where) != here:
+            raise OSError(99, f"{where}: cannot assign requested address")
 
-    def writelines(self, list_of_data: Iterable[Any]) -> None:
-        self.write(b"".join(list_of_data))
 
-    def write_eof(self) -> None:
-        self._eof = True
-        self.move()
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        if not self._closing and not self.gone:
-            self._closing = True
-            self.move()
-
-    def abort(self) -> None:
-        if not self.gone:
-            self._lose(None)
-            self._loop.call_later(self._network.latency, self._peer.reset)
-
-    def is_closing(self) -> bool:
-        return self._closing or self.gone
-
-    def pause_reading(self) -> None:
-        self.reading_paused = True
-
-    def resume_reading(self) -> None:
-        self.reading_paused = False
-        self._peer.move()
-
-    def is_reading(self) -> bool:
-        return not self.reading_paused and not self.gone
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._high = HIGH_WATER if high is None else high
-        self._low = self._high // 4 if low is None else low
-
-    def get_write_buffer_size(self) -> int:
-        return len(self._out)
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self.protocol
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self.protocol = protocol
-
-    # ------------------------------------------------------------------ what happens to it
-
-    def vanish(self) -> None:
-        """Its process was killed: the other end is reset, and nothing is told here."""
-        if not self.gone:
-            self._forget()
-            self._loop.call_later(self._network.latency, self._peer.reset)
-
-    def reset(self) -> None:
-        """The other end has gone without a word."""
-        if not self.gone:
-            self._lose(ConnectionResetError(104, "Connection reset by peer"))
-
-    def move(self) -> None:
-        """Let what was written go on."""
-        if not self._moving and not self.gone:
-            self._moving = True
-            self._loop.call_later(self._network.latency, self._arrive)
-
-    def _arrive(self) -> None:
-        """What was written reaches the other end, a piece at a time."""
-        self._moving = False
-        peer = self._peer
-        if self.gone:
-            return
-        if peer.gone:  # nobody is there to take it
-            self._out.clear()
-            if self._closing:
-                self._lose(None)
-            return
-        if not self._network.reaches(self.place, peer.place):
-            self._network.stall(self.move)
-            return
-        if self._out:
-            if peer.reading_paused:
-                return
-            size = self._network.random.randint(1, min(len(self._out), 4096))
-            if self._network.random.random() < 0.5:
-                size = len(self._out)
-            piece = bytes(self._out[:size])
-            del self._out[:size]
-            peer.take(piece)
-            if self._writing_paused and len(self._out) <= self._low:
-                self._writing_paused = False
-                self.protocol.resume_writing()
-        if self._out:
-            self._moving = True
-            self._loop.call_soon(self._arrive)
-        elif self._closing or self._eof:
-            self._end()
-
-    def _end(self) -> None:
-        """All is written, and no more will be."""
-        if not self._peer.gone:
-            stays = (
-                isinstance(self._peer.protocol, asyncio.Protocol | asyncio.BufferedProtocol)
-                and self._peer.protocol.eof_received()
-            )
-            if not stays:
-                self._peer.close()
-        if self._closing:
-            self._lose(None)
-
-    def take(self, data: bytes) -> None:
-        """Bytes have arrived."""
-        protocol = self.protocol
-        if not isinstance(protocol, asyncio.BufferedProtocol):
-            cast("asyncio.Protocol", protocol).data_received(data)
-            return
-        while data and not self.gone:
-            room = protocol.get_buffer(len(data))
-            size = min(len(room), len(data))  # type: ignore[arg-type]
-            memoryview(room)[:size] = data[:size]
-            data = data[size:]
-            protocol.buffer_updated(size)
-
-    def _lose(self, why: Exception | None) -> None:
-        self._forget()
-        self._loop.call_soon(self.protocol.connection_lost, why)
-
-    def _forget(self) -> None:
-        self.gone = True
-        self._out.clear()
-        if self._noted is not None:
-            self._noted.pop(self, None)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(host: str) -> str:
     return str(ipaddress.ip_address(host))
+
+
+def _sockname(ip: str, port: int) -> tuple[Any, ...]:
+    return (ip, port, 0, 0) if ":" in ip else (ip, port)
+
+
+def _row(ip: str, port: int) -> tuple[Any, ...]:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", _sockname(ip, port)
+
+
+def _extra(own: tuple[Any, ...], other: tuple[Any, ...]) -> dict[str, Any]:
+    return {"sockname": own, "peername": other}

@@ -11,6 +11,7 @@ Beside what every world can, its underlay can be made to fail: `world.faults("a"
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -59,9 +60,17 @@ class SimWorld(World):
         self._encap_plugins = encap_plugins
         self._seed = seed
         self._parted: set[frozenset[str]] = set()
-        self.streams = StreamNetwork(self.loop, seed=seed, reaches=self._reaches, owner=self._place_of)
+        self.streams = StreamNetwork(
+            self.loop, seed=seed, reaches=self._reaches, owner=self._place_of, addresses=self._addresses_of
+        )
         self.loop.streams = self.streams
         self.portolans: dict[str, SimPortolan] = {}
+        self._event_ids = itertools.count(1)
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """Addresses of names, as every host's resolver has them; `streams.failing` is what it fails for."""
+        return self.streams.names
 
     def host(self, name: str, *addresses: str) -> SimWorldHost:
         """See `World.host`. Host names and addresses are each used once."""
@@ -90,10 +99,11 @@ class SimWorld(World):
         return made
 
     def portolan(self, name: str, address: str, store: Store | None = None) -> SimPortolan:
-        """An SVP server at an address, started; its store is in memory unless another one is given."""
+        """See `World.portolan`; the store is in memory."""
         assert name not in self.portolans, f"there is a server {name}"
         assert name not in self.hosts, f"there is a host {name}"
-        made = self.portolans[name] = SimPortolan(self.loop, name, address, store or MemoryStore())
+        made = SimPortolan(self.loop, name, address, store or MemoryStore(), self._new_event_id)
+        self.portolans[name] = made
         made.start()
         return made
 
@@ -135,6 +145,9 @@ class SimWorld(World):
             for panic in host.inner.panics:
                 raise panic
 
+    def _new_event_id(self) -> bytes:
+        return next(self._event_ids).to_bytes(16)
+
     def _reaches(self, one: str, other: str) -> bool:
         return frozenset((one, other)) not in self._parted
 
@@ -143,6 +156,11 @@ class SimWorld(World):
             if address(ip).ip in host.ips:
                 return name
         return next((name for name, one in self.portolans.items() if one.address == ip), None)
+
+    def _addresses_of(self, place: str) -> Sequence[str]:
+        if place in self.portolans:
+            return (self.portolans[place].address,)
+        return self.hosts[place].addresses if place in self.hosts else ()
 
     def _is_parted(self, sender: str, passing: Passing) -> bool:
         owner = self._owner(passing.to)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
 
 from etherspan.testing.sim.loop import SimLoop
-from etherspan.testing.sim.process import SimProcess
-from etherspan.testing.sim.streams import CONNECT_PATIENCE, PLACE, StreamNetwork
+from etherspan.testing.sim.streams import StreamNetwork
 
 T = TypeVar("T")
 HERE = "127.0.0.1"
@@ -224,6 +224,203 @@ def test_streams_work_over_it(run: Run) -> None:
     run(work)
 
 
+class Buffered(asyncio.BufferedProtocol):
+    """What was sent, through a buffer of a few bytes."""
+
+    def __init__(self) -> None:
+        self.got = bytearray()
+        self.ended = asyncio.Event()
+        self._room = bytearray(7)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        assert 0 < nbytes <= len(self._room)
+        self.got += self._room[:nbytes]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+
+@both
+def test_a_protocol_may_bring_its_own_buffer(run: Run) -> None:
+    async def work() -> None:
+        server = Buffered()
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(lambda: server, HERE, 0)
+        _, client = await loop.create_connection(End, HERE, listener.sockets[0].getsockname()[1])
+        client.transport.write(bytes(range(256)) * 4)
+        client.transport.close()
+        await server.ended.wait()
+        assert server.got == bytes(range(256)) * 4
+        listener.close()
+
+    run(work)
+
+
+@both
+def test_who_does_not_read_is_not_told_of_the_end(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair()
+        server.transport.pause_reading()
+        client.transport.write(b"last")
+        client.transport.close()
+        await client.until(lambda end: "lost" in end.told)
+        await asyncio.sleep(0.05)
+        assert (server.told, bytes(server.got)) == (["made"], b"")
+        server.transport.resume_reading()
+        await server.until(lambda end: "lost" in end.told)
+        assert (server.told, bytes(server.got)) == (["made", "eof", "lost"], b"last")
+        listener.close()
+
+    run(work)
+
+
+@both
+def test_closing_with_bytes_unread_is_a_reset_for_the_other_end(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair()
+        server.transport.pause_reading()
+        client.transport.write(b"unread")
+        await asyncio.sleep(0.05)
+        server.transport.close()
+        await client.until(lambda end: len(end.told) > 1)
+        assert client.told == ["made", "ConnectionResetError"]
+        await server.until(lambda end: "lost" in end.told)
+        assert server.got == b""
+        listener.close()
+
+    run(work)
+
+
+@both
+def test_nothing_is_received_after_closing_and_who_writes_then_is_reset(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair(stays=True)
+        client.transport.close()
+        await server.until(lambda end: "eof" in end.told)
+        assert "lost" not in server.told
+        while "BrokenPipeError" not in server.told and "ConnectionResetError" not in server.told:
+            server.transport.write(b"too late")
+            await asyncio.sleep(0.005)
+        assert client.got == b""
+        assert client.told == ["made", "lost"]
+        assert server.transport.is_closing()
+        listener.close()
+
+    run(work)
+
+
+@both
+def test_what_is_done_to_an_end_that_is_closing(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair(stays=True)
+        client.transport.write_eof()
+        client.transport.write_eof()
+        assert client.transport.can_write_eof()
+        with pytest.raises(RuntimeError, match="after write_eof"):
+            client.transport.write(b"x")
+        with pytest.raises(TypeError):
+            server.transport.write("text")  # type: ignore[arg-type]
+        assert client.transport.is_reading()
+        assert not client.transport.is_closing()
+        for end in (client, server):
+            end.transport.close()
+            end.transport.close()
+            end.transport.pause_reading()
+            assert end.transport.is_closing()
+            assert not end.transport.is_reading()
+            await end.until(lambda end: "lost" in end.told)
+            end.transport.abort()
+        assert [end.told.count("lost") for end in (client, server)] == [1, 1]
+        listener.close()
+
+    run(work)
+
+
+@both
+def test_the_limits_of_a_write_buffer(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair()
+        transport = client.transport
+        assert transport.get_write_buffer_limits() == (16 << 10, 64 << 10)  # type: ignore[attr-defined]
+        transport.set_write_buffer_limits(low=100)
+        assert transport.get_write_buffer_limits() == (100, 400)  # type: ignore[attr-defined]
+        with pytest.raises(ValueError, match="must be >= low"):
+            transport.set_write_buffer_limits(high=1, low=2)
+        server.transport.pause_reading()
+        transport.set_write_buffer_limits(high=1 << 30)
+        transport.write(bytes(32 << 20))
+        waiting = transport.get_write_buffer_size()
+        assert waiting > 16 << 20
+        assert "pause" not in client.told
+        transport.set_write_buffer_limits(high=waiting // 2)
+        assert client.told == ["made", "pause"]
+        await finish(listener, client, server)
+        assert "resume" not in client.told
+
+    run(work)
+
+
+@both
+def test_each_end_knows_its_name_and_the_other_s(run: Run) -> None:
+    async def work() -> None:
+        client, server, listener = await pair()
+        assert client.transport.get_extra_info("peername") == server.transport.get_extra_info("sockname")
+        assert client.transport.get_extra_info("sockname") == server.transport.get_extra_info("peername")
+        assert client.transport.get_extra_info("peername") == listener.sockets[0].getsockname()
+        await finish(listener, client, server)
+        assert listener.sockets == ()
+        assert not listener.is_serving()
+
+    run(work)
+
+
+@both
+def test_one_address_has_one_listener_at_a_time(run: Run) -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(End, HERE, 0) as listener:
+            port = listener.sockets[0].getsockname()[1]
+            with pytest.raises(OSError, match="in use") as taken:
+                await loop.create_server(End, HERE, port)
+            assert taken.value.errno == errno.EADDRINUSE
+        (await loop.create_server(End, HERE, port)).close()
+
+    run(work)
+
+
+@both
+def test_an_attempt_that_is_cancelled_leaves_no_connection(run: Run) -> None:
+    async def work() -> None:
+        made: list[End] = []
+
+        def accept() -> End:
+            made.append(End())
+            return made[-1]
+
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(accept, HERE, 0)
+        port = listener.sockets[0].getsockname()[1]
+        for turns in range(8):
+            attempt = loop.create_task(loop.create_connection(End, HERE, port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            attempt.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                _, client = await attempt
+                client.transport.close()
+        _, client = await loop.create_connection(End, HERE, port)
+        while not made or "made" not in made[-1].told:  # noqa: ASYNC110 - the listener tells nobody
+            await asyncio.sleep(0.001)
+        for end in made[:-1]:
+            await end.until(lambda end: any(word in end.told for word in ("lost", "ConnectionResetError")))
+        await finish(listener, client, made[-1])
+
+    run(work)
+
+
 def test_pieces_are_settled_by_the_seed() -> None:
     def pieces(seed: int) -> list[int]:
         sizes: list[int] = []
@@ -248,74 +445,3 @@ def test_pieces_are_settled_by_the_seed() -> None:
     assert found == [pieces(seed) for seed in range(6)]
     assert len({tuple(sizes) for sizes in found}) > 2
     assert max(len(sizes) for sizes in found) > 3
-
-
-def test_a_way_that_is_cut_holds_everything_until_it_is_mended() -> None:
-    loop = SimLoop()
-    parted: set[str] = set()
-    network = loop.streams = StreamNetwork(loop, reaches=lambda one, other: not parted, owner=lambda ip: "there")
-
-    async def work() -> tuple[End, End, Any]:
-        return await pair()
-
-    client, server, _ = loop.run_until(work())
-    parted.add("cut")
-    client.transport.place = "here"  # type: ignore[attr-defined]
-    client.transport.write(b"late")
-    loop.advance(60)
-    assert server.got == b""
-    connecting = loop.create_task(loop.create_connection(End, HERE, client.transport.get_extra_info("peername")[1]))
-    loop.advance(60)
-    assert not connecting.done()
-    parted.clear()
-    network.heal()
-    loop.advance(1)
-    assert server.got == b"late"
-    assert connecting.done()
-    assert connecting.exception() is None
-
-
-def test_an_attempt_over_a_way_that_stays_cut_is_given_up() -> None:
-    loop = SimLoop()
-    loop.streams = StreamNetwork(loop, reaches=lambda one, other: False, owner=lambda ip: "there")
-    connecting = loop.create_task(loop.create_connection(End, "10.0.0.5", 1))
-    loop.advance(CONNECT_PATIENCE - 1)
-    assert not connecting.done()
-    loop.advance(2)
-    assert isinstance(connecting.exception(), TimeoutError)
-
-
-def test_a_process_that_is_killed_resets_its_connections() -> None:
-    loop = SimLoop()
-    loop.streams = StreamNetwork(loop)
-    process = SimProcess(loop, "server", 1, "there")
-    made: list[End] = []
-
-    def accept() -> End:
-        made.append(End())
-        return made[-1]
-
-    listener = loop.run_until(process.spawn(loop.create_server(accept, HERE, 0)))
-    _, client = loop.run_until(loop.create_connection(End, HERE, listener.sockets[0].getsockname()[1]))
-    loop.advance(0.1)
-    process.kill()
-    loop.advance(0.1)
-    assert client.told == ["made", "ConnectionResetError"]
-    assert made[0].told == ["made"], "a dead process is told nothing"
-    assert PLACE.get() == ""
-
-
-def test_names_are_those_of_the_world() -> None:
-    loop = SimLoop()
-    with pytest.raises(RuntimeError, match="no network"):
-        loop.run_until(loop.getaddrinfo("x", 1))
-    network = loop.streams = StreamNetwork(loop)
-    network.names["x"] = ["10.0.0.1", "fd00::1"]
-    assert [row[4] for row in loop.run_until(loop.getaddrinfo("x", 7))] == [("10.0.0.1", 7), ("fd00::1", 7)]
-    with pytest.raises(socket.gaierror) as unknown:
-        loop.run_until(loop.getaddrinfo("y", 7))
-    assert unknown.value.errno == socket.EAI_NONAME
-    network.failing["x"] = socket.EAI_AGAIN
-    with pytest.raises(socket.gaierror) as failing:
-        loop.run_until(loop.getaddrinfo("x", 7))
-    assert failing.value.errno == socket.EAI_AGAIN
