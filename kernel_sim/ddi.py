@@ -74,10 +74,14 @@ class UnderlaySocket(Protocol):
         """Close; nothing is received afterwards."""
 
 
-Receive = Callable[[memoryview, int], None]
-"""Called with a batch of datagrams from one sender: the bytes, and the stride at which they are laid (the last may be shorter).
+class Receive(Protocol):
+    """Called with a batch of datagrams: the bytes, and the stride at which they are laid (the last may be shorter).
 
-The memory belongs to the caller and is reused after the call."""
+    They are from one sender, unless they were `gathered`: received one by one, from whoever sent them. The memory belongs to the caller
+    and is reused after the call.
+    """
+
+    def __call__(self, buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None: ...
 
 
 class Underlay(Protocol):

@@ -29,7 +29,7 @@ IPV4_TTL: Final = 255
 IPV6_HOP_LIMIT: Final = 60
 PAYLOAD_MAX: Final = 65_507
 """Bytes of one UDP send, whether cut or not."""
-BATCH: Final = 16
+BATCH: Final = 64
 """Receives at one wake-up, at most."""
 
 _SOL_UDP: Final = 17
@@ -44,6 +44,8 @@ _RECEIVE_BUFFER: Final = 8 << 20
 _SEND_BUFFER: Final = 4 << 20
 _ANCILLARY: Final = 64
 _DATAGRAM_MAX: Final = 1 << 16
+_GATHERED_MAX: Final = 1 << 16
+"""Bytes after which what has been received is handed on."""
 
 _SEGMENT_SIZE: Final = struct.Struct("=H")
 _GRO_SIZE: Final = struct.Struct("=i")
@@ -60,7 +62,7 @@ class UdpUnderlay:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        self.memory = memoryview(bytearray(_DATAGRAM_MAX))
+        self.memory = memoryview(bytearray(_GATHERED_MAX + _DATAGRAM_MAX))
         self._sockets: set[UdpSocket] = set()
         self._source_ports: dict[bytes, SourcePorts] = {}
 
@@ -199,21 +201,36 @@ class UdpSocket:
     # ------------------------------------------------------------------ in
 
     def _ready(self, _events: int) -> None:
+        """Receive what is there, up to a bound. Datagrams that come one by one are gathered while they are of one length."""
         memory = self._memory
-        buffers = (memory,)
         receive_into = self._sock.recvmsg_into
-        receive = self._receive
+        begun = end = length = 0
         for _ in range(BATCH):
             try:
-                size, ancillary, _, _ = receive_into(buffers, _ANCILLARY)
+                size, ancillary, _, _ = receive_into((memory[end:],), _ANCILLARY)
             except BlockingIOError:
-                return
+                break
             except OSError:  # an error a datagram of ours met on its way
                 continue
-            stride = _GRO_SIZE.unpack(ancillary[0][2])[0] if ancillary else size
-            receive(memory[:size], stride)
-            if self._sock.fileno() < 0:
-                return
+            alone = ancillary or not size
+            if begun < end and (alone or size > length or (end - begun) % length):
+                self._hand_on(begun, end, length)
+                begun = end
+            if alone:
+                self._hand_on(end, end + size, _GRO_SIZE.unpack(ancillary[0][2])[0] if ancillary else 0, gathered=False)
+                begun = end + size
+            elif begun == end:
+                length = size
+            end += size
+            if end > _GATHERED_MAX:
+                self._hand_on(begun, end, length)
+                begun = end = 0
+        self._hand_on(begun, end, length)
+
+    def _hand_on(self, begun: int, end: int, stride: int, *, gathered: bool = True) -> None:
+        """What has been received, unless there is none, or the socket was closed by what came before it."""
+        if (begun < end or not gathered) and self._sock.fileno() >= 0:
+            self._receive(self._memory[begun:end], stride, gathered=gathered and end - begun > stride)
 
     # ------------------------------------------------------------------ end
 

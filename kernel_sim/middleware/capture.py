@@ -76,10 +76,10 @@ class CapturedUnderlay:
         self._seen = seen
 
     def open(self, address: SocketAddress, receive: Receive) -> UnderlaySocket:
-        def seen_receive(buffer: memoryview, stride: int) -> None:
+        def seen_receive(buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None:
             for datagram in datagrams(buffer, stride):
                 self._seen(Way.TO_KERNEL, address, None, datagram)
-            receive(buffer, stride)
+            receive(buffer, stride, gathered=gathered)
 
         return _CapturedSocket(self._inner.open(address, seen_receive), address, self._seen)
 

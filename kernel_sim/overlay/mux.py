@@ -81,13 +81,13 @@ class Mux:
         fits = self.address.ip == ANY_V6 or self.address.is_v4 == wanted.is_v4
         destination.errno = 0 if fits else Errno.EADDRNOTAVAIL
 
-    def receive(self, buffer: memoryview, stride: int) -> None:
+    def receive(self, buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None:
         """Take a batch of datagrams, `stride` bytes apart, and hand each device its frames in order (KRN 3, steps 4 to 8)."""
         total = len(buffer)
         if not 0 < stride < total:
             self._receive_one(buffer, total)
             return
-        if not self._receive_whole(buffer, stride, total):
+        if not self._receive_whole(buffer, stride, total, gathered=gathered):
             self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
 
     def _receive_one(self, datagram: memoryview, size: int) -> None:
@@ -97,18 +97,19 @@ class Mux:
         else:
             found[0].receive(Packed(datagram, size, found[1]))
 
-    def _receive_whole(self, buffer: memoryview, stride: int, total: int) -> bool:
+    def _receive_whole(self, buffer: memoryview, stride: int, total: int, *, gathered: bool) -> bool:
         """Take a batch in one piece: one whose datagrams all begin with the same deciding bytes. False, and nothing done, for any other.
 
         It may be no batch, but one datagram with an inner super-frame that nobody has cut: a Linux peer on the same machine hands such a
-        datagram over whole, with the inner segment size where a stride is expected.
+        datagram over whole, with the inner segment size where a stride is expected. What was gathered never is one, whatever it claims to
+        be: one sender's frame would take in those of others.
         """
         found = self._classify(buffer)
         if isinstance(found, MuxDrop):
             return False
         device, skip = found
         frame = buffer[skip:]
-        if hw_emul.claimed_length(frame) == len(frame):
+        if not gathered and hw_emul.claimed_length(frame) == len(frame):
             device.receive([frame], stride)
             return True
         size = self._decap_size
