@@ -80,6 +80,12 @@ class DynamicTarget:
         self._park(entry, message)
         return None
 
+    def settled(self, message: Message) -> Destination | None:
+        """See `Target.settled`."""
+        entry = self._entries.get(bytes(message.data[:ETHERADDRL])) if self._usable else None
+        verdict = None if entry is None else entry.verdict
+        return verdict if isinstance(verdict, Destination) else None
+
     def _park(self, entry: TargetEntry | None, message: Message) -> None:
         new = entry is None
         if entry is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from kernel_sim.ddi import V4_MAPPED_PREFIX, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.ddi import V4_MAPPED_PREFIX, ReceivePath, ReceivePaths, SocketAddress, Underlay, UnderlaySocket
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.watch import DropWatch
 from kernel_sim.overlay.drops import MUX_KSTAT, DropCounters, MuxDrop
@@ -44,6 +44,9 @@ class Receiver(Protocol):
 
     def receive(self, frames: Sequence[memoryview], segment: int = 0) -> None:
         """Take inner frames; their memory is valid during the call. `segment`: payload bytes a frame of an uncut super-frame."""
+
+    def receive_path(self, frame: memoryview) -> ReceivePath | None:
+        """Where frames to the address of this one go, if they all go alike."""
 
 
 class Mux:
@@ -89,6 +92,18 @@ class Mux:
             return
         if not self._receive_whole(buffer, stride, total, gathered=gathered):
             self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
+
+    def receive_path(self, datagram: memoryview) -> ReceivePath | None:
+        """See `ddi.ReceivePaths`."""
+        found = self._classify(datagram)
+        if isinstance(found, MuxDrop) or found[1] != self._decap_size:
+            return None
+        return found[0].receive_path(datagram[found[1] :])
+
+    @property
+    def paths(self) -> ReceivePaths | None:
+        """For an encapsulation whose header alone decides, and all of it."""
+        return ReceivePaths(self._decap_size, self.receive_path) if self._decap_size else None
 
     def _receive_one(self, datagram: memoryview, size: int) -> None:
         found = self._classify(datagram)
@@ -175,7 +190,7 @@ class MuxTable:
         found = self._muxes.get(address)
         if found is None:
             mux = Mux(plugin, address, self.drops)
-            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive)
+            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive, mux.paths)
         elif found[0].plugin is not plugin:
             raise KernelError(Errno.EEXIST, f"encapsulation {found[0].plugin.name} listens there already")
         found[0].users += 1
