@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml setup.py kernel_sim/mac/_hw/helper.c kernel_sim/mac/_hw/helper.h
+$(STAMP): pyproject.toml setup.py kernel_sim/mac/_hw/helper.c kernel_sim/mac/_hw/helper.h kernel_sim/io/_fast/fast.c kernel_sim/io/_fast/fast.h
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "etherspan needs Python 3.11 or newer; $(PYTHON) is older (set PYTHON=...)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "cannot make a virtual environment: install the Debian package python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'

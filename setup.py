@@ -1,20 +1,33 @@
-"""What pyproject.toml cannot say: the compiled helper is built where there is a compiler, and left out where there is none."""
+"""What pyproject.toml cannot say: the compiled helpers are built where there is a compiler, and left out where there is none."""
 
 from pathlib import Path
 
 from cffi import FFI
-from setuptools import setup
+from setuptools import Extension, setup
 
-FOLDER = Path(__file__).parent / "kernel_sim" / "mac" / "_hw"
+HELPER = Path(__file__).parent / "kernel_sim" / "mac" / "_hw"
+FAST = Path(__file__).parent / "kernel_sim" / "io" / "_fast"
 
-builder = FFI()
-builder.cdef((FOLDER / "helper.h").read_text(encoding="utf-8"))
-builder.set_source(
-    "kernel_sim.mac._hw._helper",
-    (FOLDER / "helper.c").read_text(encoding="utf-8"),
-    include_dirs=[str(FOLDER)],
-    extra_compile_args=["-O2"],
+
+def extension(module: str, folder: Path, name: str, *others: str) -> Extension:
+    """A module made of `name`.h, as cffi reads it, `name`.c, and other C files."""
+    builder = FFI()
+    builder.cdef((folder / f"{name}.h").read_text(encoding="utf-8"))
+    builder.set_source(
+        module,
+        (folder / f"{name}.c").read_text(encoding="utf-8"),
+        sources=list(others),
+        include_dirs=[str(folder), str(HELPER)],
+        extra_compile_args=["-O2"],
+    )
+    made: Extension = builder.distutils_extension(tmpdir="build", verbose=False)
+    made.optional = True
+    return made
+
+
+setup(
+    ext_modules=[
+        extension("kernel_sim.mac._hw._helper", HELPER, "helper"),
+        extension("kernel_sim.io._fast._fast", FAST, "fast", "kernel_sim/mac/_hw/helper.c"),
+    ]
 )
-helper = builder.distutils_extension(tmpdir="build", verbose=False)
-helper.optional = True
-setup(ext_modules=[helper])

@@ -57,21 +57,22 @@ mac = "02:00:00:00:00:0{own}"
 inner = ["10.55.0.{own}/24"]
 flood = ["10.88.{net}.{peer}"]
 """
+OVERLAY_PROPS = "vxlan/listen_ip=10.88.{net}.{own},direct/dest_ip=10.88.{net}.{peer},direct/dest_port=4789"
 HOST = """
 [host.{name}]
 address = "10.88.{net}.{own}"
 dladm = [
-  "create-overlay -t -e vxlan -s direct -v 23 -p vxlan/listen_ip=10.88.{net}.{own} -p direct/dest_ip=10.88.{net}.{peer},direct/dest_port=4789 ov0",
+  "create-overlay -t -e vxlan -s direct -v 23 -p PROPS ov0",
   "create-vnic -t -l ov0 -m 2:0:0:0:0:{own} vnic0",
 ]
 [host.{name}.zone.z.nic.vnic0]
 address = ["10.55.0.{own}/24"]
-"""
+""".replace("PROPS", OVERLAY_PROPS)
 LOCAL = """
 [host.a]
 address = "10.88.{net}.1"
 dladm = [
-  "create-overlay -t -e vxlan -s direct -v 23 -p vxlan/listen_ip=10.88.{net}.1,direct/dest_ip=10.88.{net}.2,direct/dest_port=4789 ov0",
+  "create-overlay -t -e vxlan -s direct -v 23 -p PROPS ov0",
   "create-vnic -t -l ov0 -m 2:0:0:0:0:1 vnic0",
   "create-vnic -t -l ov0 -m 2:0:0:0:0:2 vnic1",
 ]
@@ -79,7 +80,7 @@ dladm = [
 address = ["10.55.0.1/24"]
 [host.a.zone.y.nic.vnic1]
 address = ["10.55.0.2/24"]
-"""
+""".replace("PROPS", OVERLAY_PROPS)
 BARE = """
 [host.{name}]
 address = "10.88.{net}.{own}"
@@ -118,7 +119,7 @@ CONTESTANTS = (
     Contestant("kernel_wire", both(VTEP, 96), features=WIRE),
     Contestant("etherspan_wire", both(HOST, 97), "a:z", "b:z", features=WIRE),
     Contestant("mixed_wire", mixed(98), "a:z", "b", features=WIRE, measures=("tcp_gbps", "tcp_back_gbps")),
-    Contestant("local", LOCAL.format(net=99), "a:z", "a:y"),
+    Contestant("local", LOCAL.format(net=99, own=1, peer=2), "a:z", "a:y"),
 )
 
 

@@ -25,8 +25,9 @@ from kernel_sim.dev import paths, service
 from kernel_sim.dev.bunyan import bunyan_log
 from kernel_sim.dev.log import Log
 from kernel_sim.devfs.nodes import DeviceNodes
-from kernel_sim.io import tun
+from kernel_sim.io import fastpath, tun
 from kernel_sim.io.entropy import SystemRandom
+from kernel_sim.io.fastpath import Lanes
 from kernel_sim.io.loop import Loop
 from kernel_sim.io.netlink import Netlink
 from kernel_sim.io.tap import TapPorts
@@ -153,9 +154,10 @@ def _assemble(root: Path, group: int, machine: contextlib.ExitStack, report: Cal
     _stop_on_signals(loop, machine)
     netlink = Netlink(loop, group)
     machine.callback(netlink.close)
-    underlay = UdpUnderlay(loop)
+    lanes = Lanes(loop) if hw_emul.engine == hw_emul.COMPILED and fastpath.available else None
+    underlay = UdpUnderlay(loop, lanes)
     netlink.subscribe_paths(underlay.paths_changed)
-    ports = TapPorts(loop, Zones(root / paths.ZONE_NS, MACHINE_NAMESPACES), group, report)
+    ports = TapPorts(loop, Zones(root / paths.ZONE_NS, MACHINE_NAMESPACES), group, report, lanes)
     machine.callback(ports.close)
     kernel = Kernel(clock=loop, random=SystemRandom(), underlay=underlay, ports=ports, encap_plugins=(), phys=netlink)
     machine.callback(kernel.close)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NewType, Protocol
 
-from kernel_sim.sys.message import Buffer, Chain
+from kernel_sim.sys.message import Buffer, Chain, Message
 
 LinkId = NewType("LinkId", int)
 """A datalink id, u32; 0 is none."""
@@ -74,17 +74,21 @@ class UnderlaySocket(Protocol):
         """Close; nothing is received afterwards."""
 
 
-Receive = Callable[[memoryview, int], None]
-"""Called with a batch of datagrams from one sender: the bytes, and the stride at which they are laid (the last may be shorter).
+class Receive(Protocol):
+    """Called with a batch of datagrams: the bytes, and the stride at which they are laid (the last may be shorter).
 
-The memory belongs to the caller and is reused after the call."""
+    They are from one sender, unless they were `gathered`: received one by one, from whoever sent them. The memory belongs to the caller
+    and is reused after the call.
+    """
+
+    def __call__(self, buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None: ...
 
 
 class Underlay(Protocol):
     """The IP network under the overlays."""
 
-    def open(self, address: SocketAddress, receive: Receive) -> UnderlaySocket:
-        """Bind a datagram socket.
+    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
+        """Bind a datagram socket. `paths` tells where datagrams like one that was received go, for an underlay that can take them there.
 
         Errors: EADDRNOTAVAIL, EADDRINUSE, EACCES and whatever else bind gives, as `KernelError`; nothing is left behind.
         """
@@ -140,8 +144,55 @@ class Port(Protocol):
 class PortFactory(Protocol):
     """Makes ports."""
 
-    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> Port:
-        """Make a port; `transmit` is called with what its consumer sends. Errors: EEXIST, EPERM, ENOENT (no tun device) …."""
+    def open(self, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None = None) -> Port:
+        """Make a port; `transmit` is called with what its consumer sends. `path` tells how messages like one of it leave, for a port that
+        can send them. Errors: EEXIST, EPERM, ENOENT (no tun device) ….
+        """
+
+
+@dataclass(slots=True, frozen=True)
+class TransmitPath:
+    """What the kernel does with every frame of a conversation, until something is configured or answered.
+
+    A conversation are the unicast frames, without VLAN tag, of one pair of MAC and IP addresses, protocol TCP or UDP, and ports. Each is
+    sent by `socket` to `to` from `source_port` behind `header`; a datagram of more than `limit` bytes is not. `sent` is to be told how
+    many frames of how many bytes went.
+    """
+
+    socket: UnderlaySocket
+    header: bytes
+    to: SocketAddress
+    source_port: int
+    limit: int
+    sent: Callable[[int, int], None]
+
+
+@dataclass(slots=True, frozen=True)
+class ReceivePath:
+    """What the kernel does with every datagram of one encapsulation header and inner destination address, until something is configured.
+
+    The header goes, frames are checked and merged for that `mtu` (`hw_emul.receive`), and delivered to `port`; not
+    so those with a VLAN tag. `received` is to be told how many frames of how many bytes the port took.
+    """
+
+    port: Port
+    mtu: int
+    received: Callable[[int, int], None]
+
+
+FindTransmitPath = Callable[[Message], TransmitPath | None]
+"""The way of a message; None when each has to be looked at. Changes nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class ReceivePaths:
+    """Where datagrams go that begin with a header of `header_size` bytes and, behind it, an address.
+
+    `find` tells it by a datagram; None when each has to be looked at. It changes nothing.
+    """
+
+    header_size: int
+    find: Callable[[memoryview], ReceivePath | None]
 
 
 @dataclass(slots=True, frozen=True)

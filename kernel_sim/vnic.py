@@ -48,7 +48,7 @@ class Vnic:
         self.mac: Mac
         self.port: Port
         client.mtu_reserved = mtu
-        client.set_receive(self._deliver)
+        client.set_receive(self._deliver, lambda: self.port)
 
     def start(self) -> None:
         """The client below is what runs."""
@@ -260,7 +260,7 @@ class VnicControl:
         self._links.add(linkid, mac)
         undo.callback(self._links.remove, linkid)
         spec = PortSpec(linkid, client.name, created.mac_addr, mac.mtu, up=mac.link_state is not LinkState.DOWN)
-        port = vnic.port = self._ports.open(spec, client.transmit)
+        port = vnic.port = self._ports.open(spec, client.transmit, client.transmit_path)
         client.set_flow_control(port.allow)
         mac.zone = lambda: port.zone
         lower.subscribe(vnic.follow_link)

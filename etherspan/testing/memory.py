@@ -17,7 +17,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kernel_sim.ddi import V4_MAPPED_PREFIX, Clock, LinkId, PhysLink, PortSpec, Receive, SocketAddress
+from kernel_sim.ddi import (
+    V4_MAPPED_PREFIX,
+    Clock,
+    FindTransmitPath,
+    LinkId,
+    PhysLink,
+    PortSpec,
+    Receive,
+    ReceivePaths,
+    SocketAddress,
+)
 from kernel_sim.mac import hw_emul
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.message import Buffer, Chain, Message
@@ -166,7 +176,7 @@ class MemoryUnderlay:
         self.sockets: dict[SocketAddress, MemorySocket] = {}
         self.send_errno = 0
 
-    def open(self, address: SocketAddress, receive: Receive) -> MemorySocket:
+    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> MemorySocket:
         if not (_any(address.ip) or _is_loopback(address.ip) or address.ip in self.addresses):
             raise KernelError(Errno.EADDRNOTAVAIL, f"{address.ip.hex()} is not an address of this machine")
         for other in self.sockets:
@@ -327,7 +337,9 @@ class MemoryPorts:
         self.zones: list[str] = []
         self.refuses: KernelError | None = None
 
-    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> MemoryPort:
+    def open(
+        self, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None = None
+    ) -> MemoryPort:
         if self.refuses is not None:
             error, self.refuses = self.refuses, None
             raise error

@@ -56,15 +56,24 @@ class Loop:
         self._cancelled = 0
         self._order = itertools.count()
         self._stopping = False
+        self.disturbed: Callable[[], None] = _nothing
+        """Called before whatever is not data path: what was found out about ways through the kernel may not hold any more."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.register(self._wakeup, self._woken)
 
     # ------------------------------------------------------------------ descriptors
 
-    def register(self, fd: int, handler: EventHandler, events: int = select.EPOLLIN) -> None:
-        """Call `handler` while one of `events` holds (errors and hang-ups are always reported)."""
+    def register(self, fd: int, handler: EventHandler, events: int = select.EPOLLIN, *, data: bool = False) -> None:
+        """Call `handler` while one of `events` holds (errors and hang-ups are always reported).
+
+        `data`: frames come this way, and their passing changes nothing that somebody has configured or answered.
+        """
         self._epoll.register(fd, events)
-        self._handlers[fd] = handler
+        self._handlers[fd] = handler if data else lambda happened: self._disturb(handler, happened)
+
+    def _disturb(self, handler: EventHandler, events: int) -> None:
+        self.disturbed()
+        handler(events)
 
     def modify(self, fd: int, events: int) -> None:
         """Wait for other events of a registered descriptor."""
@@ -102,6 +111,7 @@ class Loop:
         while self._timers and self._timers[0][0] <= now and self._timers[0][1] < last:
             _, _, timer = heapq.heappop(self._timers)
             if timer.pending:
+                self.disturbed()
                 timer.fire()
             else:
                 self._cancelled -= 1
@@ -145,3 +155,7 @@ class Loop:
         self._timers.clear()
         os.close(self._wakeup)
         self._epoll.close()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -16,9 +16,10 @@ import select
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kernel_sim.ddi import LinkId, PortSpec, Timer
+from kernel_sim.ddi import FindTransmitPath, LinkId, PortSpec, Timer
 from kernel_sim.io import tun, vnet
 from kernel_sim.io.errors import os_errors
+from kernel_sim.io.fastpath import Lanes, SendLane
 from kernel_sim.io.linkconf import LinkConf
 from kernel_sim.io.loop import Loop
 from kernel_sim.io.zones import GLOBAL_NAMES, Zones, own_namespace, run_inside, same_namespace
@@ -45,10 +46,19 @@ class TapPorts:
     """Makes TAP ports for one host. Implements `ddi.PortFactory`; its thread's namespace is the host's.
 
     `group` is the link group of every TAP it makes. `report` is told what happened to a port without anybody asking.
+    `lanes` are for frames whose way is known.
     """
 
-    def __init__(self, loop: Loop, zones: Zones, group: int, report: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        zones: Zones,
+        group: int,
+        report: Callable[[str], object] = lambda _: None,
+        lanes: Lanes | None = None,
+    ) -> None:
         self.loop = loop
+        self.lanes = lanes
         self.zones = zones
         self.group = group
         self.report = report
@@ -56,9 +66,9 @@ class TapPorts:
         self.namespace = own_namespace()
         self._ports: set[TapPort] = set()
 
-    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> TapPort:
+    def open(self, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None = None) -> TapPort:
         """See `ddi.PortFactory.open`. Memory of the frames given to `transmit` is reused after the call."""
-        port = TapPort(self, spec, transmit)
+        port = TapPort(self, spec, transmit, path)
         self._ports.add(port)
         return port
 
@@ -94,7 +104,9 @@ def _delete_group_here(group: int) -> None:
 class TapPort:
     """Implements `ddi.Port`."""
 
-    def __init__(self, ports: TapPorts, spec: PortSpec, transmit: Callable[[Chain], None]) -> None:
+    def __init__(
+        self, ports: TapPorts, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None
+    ) -> None:
         self._ports = ports
         self._linkid = spec.linkid
         self._name = spec.name
@@ -103,6 +115,7 @@ class TapPort:
         self._up = spec.up
         self._zone = ""
         self._transmit = transmit
+        self._lane = SendLane(ports.lanes, path) if ports.lanes is not None and path is not None else None
         self._slots = ports.slots
         self._allowed = _NO_LIMIT
         self._paused = False
@@ -141,8 +154,13 @@ class TapPort:
         if events & _GONE:
             self._vanished()
             return
-        slots = iter(self._slots)
+        lane = self._lane
         chain: Chain = []
+        if lane is not None and not lane.empty:
+            chain = lane.send(self._fd)
+            if not chain:
+                return
+        slots = iter(self._slots)
         read = os.readv
         decode = vnet.decode
         fd = self._fd
@@ -162,11 +180,21 @@ class TapPort:
         except OSError:  # drained; anything worse is reported as an event
             pass
         if chain:
+            first = chain[0]
+            key = lane.conversation(first.data) if lane is not None and allowed is _NO_LIMIT else b""
             self._transmit(chain)
+            if key and lane is not None:
+                lane.learn(key, first)
+
+    def inlet(self) -> tuple[int, int]:
+        """Where and what kinds of runs a TAP takes, for `fastpath`."""
+        return self._fd, sum(1 << kind for kind in self._runs)
 
     def allow(self, octets: int | None) -> None:
         """See `ddi.Port.allow`. While nothing is allowed the descriptor is not waited for, but for errors."""
         self._allowed = _NO_LIMIT if octets is None else octets
+        if self._lane is not None:
+            self._lane.clear()
         paused = octets == 0
         if paused is not self._paused:
             self._paused = paused
@@ -258,10 +286,14 @@ class TapPort:
             undo.pop_all()
         self._fd = fd
         self._runs = granted.runs
-        self._ports.loop.register(fd, self._ready, self._events())
+        self._ports.loop.register(fd, self._ready, self._events(), data=True)
+        if self._ports.lanes is not None:
+            self._ports.lanes.ports[self] = self.inlet
 
     def _drop_device(self) -> None:
         if self._fd >= 0:
+            if self._ports.lanes is not None:
+                self._ports.lanes.leave(self)
             self._ports.loop.unregister(self._fd)
             os.close(self._fd)
             self._fd = -1

@@ -18,8 +18,9 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from kernel_sim.ddi import Receive, SocketAddress
+from kernel_sim.ddi import Receive, ReceivePaths, SocketAddress, TransmitPath
 from kernel_sim.io.errors import os_errors
+from kernel_sim.io.fastpath import Lanes, ReceiveLane
 from kernel_sim.io.loop import Loop
 from kernel_sim.io.srcport import SourcePorts, drop_all_input
 from kernel_sim.sys.errno import from_host
@@ -29,7 +30,7 @@ IPV4_TTL: Final = 255
 IPV6_HOP_LIMIT: Final = 60
 PAYLOAD_MAX: Final = 65_507
 """Bytes of one UDP send, whether cut or not."""
-BATCH: Final = 16
+BATCH: Final = 64
 """Receives at one wake-up, at most."""
 
 _SOL_UDP: Final = 17
@@ -44,7 +45,11 @@ _RECEIVE_BUFFER: Final = 8 << 20
 _SEND_BUFFER: Final = 4 << 20
 _ANCILLARY: Final = 64
 _DATAGRAM_MAX: Final = 1 << 16
+_GATHERED_MAX: Final = 1 << 16
+"""Bytes after which what has been received is handed on."""
 
+_NAME_V4: Final = struct.Struct("=H2s4s8x")
+_NAME_V6: Final = struct.Struct("=H2s4x16s4x")
 _SEGMENT_SIZE: Final = struct.Struct("=H")
 _GRO_SIZE: Final = struct.Struct("=i")
 _SEGMENTS_MAX: Final = (128, 64)
@@ -58,15 +63,17 @@ _Name = tuple[str, int]
 class UdpUnderlay:
     """Implements `ddi.Underlay`."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, lanes: Lanes | None = None) -> None:
+        """`lanes` are for datagrams whose way is known."""
         self.loop = loop
-        self.memory = memoryview(bytearray(_DATAGRAM_MAX))
+        self.lanes = lanes
+        self.memory = memoryview(bytearray(_GATHERED_MAX + _DATAGRAM_MAX))
         self._sockets: set[UdpSocket] = set()
         self._source_ports: dict[bytes, SourcePorts] = {}
 
-    def open(self, address: SocketAddress, receive: Receive) -> UdpSocket:
+    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UdpSocket:
         """See `ddi.Underlay.open`."""
-        opened = UdpSocket(self, address, receive, self._hold_source_ports(address))
+        opened = UdpSocket(self, address, receive, self._hold_source_ports(address), paths)
         self._sockets.add(opened)
         return opened
 
@@ -99,7 +106,12 @@ class UdpSocket:
     """Implements `ddi.UnderlaySocket`."""
 
     def __init__(
-        self, underlay: UdpUnderlay, address: SocketAddress, receive: Receive, source_ports: SourcePorts
+        self,
+        underlay: UdpUnderlay,
+        address: SocketAddress,
+        receive: Receive,
+        source_ports: SourcePorts,
+        paths: ReceivePaths | None,
     ) -> None:
         self._underlay = underlay
         self._address = address
@@ -108,6 +120,7 @@ class UdpSocket:
         self._port = address.port
         self._ipv4 = address.is_v4
         self._memory = underlay.memory
+        self._lane = ReceiveLane(underlay.lanes, paths) if underlay.lanes is not None and paths is not None else None
         self._uncuttable: dict[bytes, int] = {}
         """By destination, the smallest datagram that could not be sent by UDP_SEGMENT."""
         self._segments_max = _SEGMENTS_MAX[0]
@@ -119,7 +132,9 @@ class UdpSocket:
         except BaseException:
             underlay.release(self, address)
             raise
-        underlay.loop.register(self._sock.fileno(), self._ready)
+        underlay.loop.register(self._sock.fileno(), self._ready, data=True)
+        if underlay.lanes is not None:
+            underlay.lanes.sockets[self] = self.outlet
 
     # ------------------------------------------------------------------ out
 
@@ -140,6 +155,20 @@ class UdpSocket:
         except OSError as error:
             return from_host(error.errno)
         return 0
+
+    def outlet(self, path: TransmitPath) -> tuple[int, bytes, int] | None:
+        """The descriptor that sends what goes that way, the socket address it goes to, and how many datagrams at once; for `fastpath`."""
+        if path.to.ip in self._uncuttable:
+            return None
+        port = path.source_port
+        sock = self._sock if port == self._port else self._source_ports.get(port) or self._sock
+        number = path.to.port.to_bytes(2, "big")
+        name = (
+            _NAME_V4.pack(socket.AF_INET, number, path.to.ip[12:])
+            if self._ipv4
+            else _NAME_V6.pack(socket.AF_INET6, number, path.to.ip)
+        )
+        return sock.fileno(), name, self._segments_max
 
     def _send_many(self, sock: socket.socket, header: bytes, frames: Sequence[Buffer], ip: bytes, name: _Name) -> None:
         """As few sends as the path allows."""
@@ -199,26 +228,59 @@ class UdpSocket:
     # ------------------------------------------------------------------ in
 
     def _ready(self, _events: int) -> None:
-        memory = self._memory
-        buffers = (memory,)
-        receive_into = self._sock.recvmsg_into
-        receive = self._receive
-        for _ in range(BATCH):
-            try:
-                size, ancillary, _, _ = receive_into(buffers, _ANCILLARY)
-            except BlockingIOError:
+        """Receive what is there, up to a bound. Datagrams that come one by one are gathered while they are of one length."""
+        lane = self._lane
+        if lane is not None and not lane.empty:
+            batches = lane.receive(self._sock.fileno())
+            if not batches:
                 return
-            except OSError:  # an error a datagram of ours met on its way
-                continue
-            stride = _GRO_SIZE.unpack(ancillary[0][2])[0] if ancillary else size
-            receive(memory[:size], stride)
+            for begun, end, stride, gathered in batches:
+                self._hand_on(lane.memory, begun, end, stride, gathered=gathered)
             if self._sock.fileno() < 0:
                 return
+        memory = self._memory
+        receive_into = self._sock.recvmsg_into
+        begun = end = length = 0
+        for _ in range(BATCH):
+            try:
+                size, ancillary, _, _ = receive_into((memory[end:],), _ANCILLARY)
+            except BlockingIOError:
+                break
+            except OSError:  # an error a datagram of ours met on its way
+                continue
+            alone = ancillary or not size
+            if begun < end and (alone or size > length or (end - begun) % length):
+                self._hand_on(memory, begun, end, length)
+                begun = end
+            if alone:
+                self._hand_on(
+                    memory, end, end + size, _GRO_SIZE.unpack(ancillary[0][2])[0] if ancillary else 0, gathered=False
+                )
+                begun = end + size
+            elif begun == end:
+                length = size
+            end += size
+            if end > _GATHERED_MAX:
+                self._hand_on(memory, begun, end, length)
+                begun = end = 0
+        self._hand_on(memory, begun, end, length)
+
+    def _hand_on(self, memory: memoryview, begun: int, end: int, stride: int, *, gathered: bool = True) -> None:
+        """What has been received, unless there is none, or the socket was closed by what came before it."""
+        if (begun < end or not gathered) and self._sock.fileno() >= 0:
+            received = memory[begun:end]
+            lane = self._lane
+            key = lane.address(received) if lane is not None else b""
+            self._receive(received, stride, gathered=gathered and end - begun > stride)
+            if key and lane is not None:
+                lane.learn(key, received)
 
     # ------------------------------------------------------------------ end
 
     def close(self) -> None:
         """See `ddi.UnderlaySocket.close`."""
+        if self._underlay.lanes is not None:
+            self._underlay.lanes.leave(self)
         self._underlay.loop.unregister(self._sock.fileno())
         self._sock.close()
         self._underlay.release(self, self._address)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel_sim.ddi import Port, TransmitPath
 from kernel_sim.mac.datapath import ClientDataPath, Receive
 from kernel_sim.mac.enforce import Enforcement
 from kernel_sim.mac.promisc import PromiscCallback, PromiscFlag, PromiscType
-from kernel_sim.mac.vlan import tag_bytes
+from kernel_sim.mac.vlan import is_tagged, tag_bytes
 from kernel_sim.sys.dld import LinkState
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import BROADCAST, ETHERADDRL, format_mac, is_group
+from kernel_sim.sys.ethernet import BROADCAST, ETHER_HDR_LEN, ETHERADDRL, format_mac, is_group
 from kernel_sim.sys.vnic import VnicDiag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kernel_sim.ddi import Clock
     from kernel_sim.mac.bandwidth import Allow
     from kernel_sim.mac.mac import Mac
     from kernel_sim.sys.codec import MacResourceProps
+    from kernel_sim.sys.message import Message
 
 
 class DiagnosedError(KernelError):
@@ -49,6 +53,7 @@ class MacClient(ClientDataPath):
         self._promisc: list[PromiscCallback] = []
         self._enforcement: Enforcement | None = None
         self._allow: Allow = _allow_nobody
+        self._port: Callable[[], Port] | None = None
 
     @property
     def link_state(self) -> LinkState:
@@ -151,10 +156,37 @@ class MacClient(ClientDataPath):
         self._multicast.remove(address)
         self.mac.flows.leave(address, self.vid, self)
 
-    def set_receive(self, callback: Receive | None) -> None:
-        """Say who takes received frames; None: nobody, they are counted and dropped."""
+    def set_receive(self, callback: Receive | None, port: Callable[[], Port] | None = None) -> None:
+        """Say who takes received frames; None: nobody, they are counted and dropped. `port`: where the callback just delivers them to."""
         self._consumer = callback or self._unread
+        self._port = port
         self._wire_up()
+
+    def transmit_path(self, message: Message) -> TransmitPath | None:
+        """See `ddi.FindTransmitPath`: while no check, tag or sniffer looks at the frames, and no other client is to have them."""
+        data = message.data
+        if self.checks or self._tag or self.mac.promisc or self.address is None or len(data) < ETHER_HDR_LEN:
+            return None
+        if is_group(bytes(data[:ETHERADDRL])) or is_tagged(data):
+            return None
+        if len(self.mac.active_clients) > 1 and bytes(data[:ETHERADDRL]) in self._flows:
+            return None
+        wire = self.mac.registration.wire_path(message)
+        return None if wire is None else TransmitPath(*wire, sent=self._count_sent)
+
+    def receive_path(self) -> tuple[Port, Callable[[int, int], None]] | None:
+        """The port behind the client and who counts, while nothing between the MAC and that port looks at frames without tag."""
+        if self._observed or self._tag or self._port is None or self._deliver is not self._consumer:
+            return None
+        return self._port(), self._count_received
+
+    def _count_sent(self, frames: int, octets: int) -> None:
+        self.stats.opackets += frames
+        self.stats.obytes += octets
+
+    def _count_received(self, frames: int, octets: int) -> None:
+        self.stats.net_packets += frames
+        self.stats.net_bytes += octets
 
     def set_flow_control(self, allow: Allow) -> None:
         """Say how the consumer is told how much it may send (`ddi.Port.allow`)."""
@@ -202,6 +234,7 @@ class MacClient(ClientDataPath):
         self.remove_unicast()
         self.mtu_reserved = 0
         self._consumer = self._unread
+        self._port = None
         if self._enforcement is not None:
             self._enforcement.close()
             self._enforcement = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kernel_sim.ddi import Clock, LinkId, Random
+from kernel_sim.ddi import Clock, LinkId, Port, Random
 from kernel_sim.mac import resource, stat
 from kernel_sim.mac.client import DiagnosedError, MacClient
 from kernel_sim.mac.datapath import ClientDataPath
@@ -24,7 +24,7 @@ from kernel_sim.mac.watch import DropWatch
 from kernel_sim.sys.codec import MacResourceProps
 from kernel_sim.sys.dld import DatalinkClass, LinkState
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import ETHERADDRL
+from kernel_sim.sys.ethernet import ETHERADDRL, is_group
 from kernel_sim.sys.kstat import KstatEntry
 from kernel_sim.sys.mac_flow import MrpMask, TagMode
 from kernel_sim.sys.message import Chain
@@ -192,6 +192,13 @@ class Mac:
             self._distribute(chain)
         else:
             self._drop(MacDrop.RX_NO_CLIENT, chain)
+
+    def receive_path(self, address: bytes) -> tuple[Port, Callable[[int, int], None]] | None:
+        """The port that frames to a station without VLAN tag go to, and who counts them, while nobody looks at each (KRN 6.6)."""
+        if self.promisc or is_group(address):
+            return None
+        client = self._single or self.flows.vlan(0).get(address)
+        return client.receive_path() if isinstance(client, MacClient) else None
 
     def to_wire(self, chain: Chain, sender: ClientDataPath) -> None:
         """Frames from a client to the provider, with copies for sniffers."""

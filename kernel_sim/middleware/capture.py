@@ -13,7 +13,17 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kernel_sim.ddi import Port, PortFactory, PortSpec, Receive, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.ddi import (
+    FindTransmitPath,
+    Port,
+    PortFactory,
+    PortSpec,
+    Receive,
+    ReceivePaths,
+    SocketAddress,
+    Underlay,
+    UnderlaySocket,
+)
 from kernel_sim.middleware.port import WrappedPort
 from kernel_sim.sys.message import Buffer, Chain, Message
 
@@ -38,7 +48,7 @@ class CapturedPorts:
         self._inner = inner
         self._seen = seen
 
-    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> Port:
+    def open(self, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None = None) -> Port:
         port: CapturedPort
 
         def seen_transmit(chain: Chain) -> None:
@@ -75,11 +85,11 @@ class CapturedUnderlay:
         self._inner = inner
         self._seen = seen
 
-    def open(self, address: SocketAddress, receive: Receive) -> UnderlaySocket:
-        def seen_receive(buffer: memoryview, stride: int) -> None:
+    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
+        def seen_receive(buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None:
             for datagram in datagrams(buffer, stride):
                 self._seen(Way.TO_KERNEL, address, None, datagram)
-            receive(buffer, stride)
+            receive(buffer, stride, gathered=gathered)
 
         return _CapturedSocket(self._inner.open(address, seen_receive), address, self._seen)
 

@@ -20,7 +20,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Protocol, Self, TypeVar
 
-from kernel_sim.ddi import Clock, Port, PortFactory, PortSpec, Random, Receive, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.ddi import (
+    Clock,
+    FindTransmitPath,
+    Port,
+    PortFactory,
+    PortSpec,
+    Random,
+    Receive,
+    ReceivePaths,
+    SocketAddress,
+    Underlay,
+    UnderlaySocket,
+)
 from kernel_sim.middleware.port import WrappedPort
 from kernel_sim.sys.message import Buffer, Chain, Message
 
@@ -222,7 +234,7 @@ class FaultyUnderlay:
         self._inner = inner
         self._faults = faults
 
-    def open(self, address: SocketAddress, receive: Receive) -> UnderlaySocket:
+    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
         return _FaultySocket(self._inner.open(address, receive), self._faults)
 
 
@@ -286,7 +298,7 @@ class FaultyPorts:
         self._inward = inward
         self._outward = outward
 
-    def open(self, spec: PortSpec, transmit: Callable[[Chain], None]) -> Port:
+    def open(self, spec: PortSpec, transmit: Callable[[Chain], None], path: FindTransmitPath | None = None) -> Port:
         def forward(frames: list[_Frame]) -> int:
             transmit([frame.message for frame in frames])
             return 0

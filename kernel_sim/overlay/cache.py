@@ -10,11 +10,11 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from kernel_sim.ddi import Timer
+from kernel_sim.ddi import SocketAddress, Timer
 from kernel_sim.overlay.drops import DeviceDrop
 from kernel_sim.overlay.entry import ANSWERED, EntryFlag, Parking, TargetEntry
 from kernel_sim.overlay.lookup import LookupQueue
-from kernel_sim.overlay.target import Association, Target, Verdict
+from kernel_sim.overlay.target import Association, Destination, Target, Verdict
 from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import ETHER_HDR_LEN, ETHERADDRL, format_mac
@@ -22,6 +22,8 @@ from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import MARKER_DONE, OVERLAY_TARGET_CACHE_DROP, TargMode
 
+DESTINATIONS_MAX: Final = 1 << 16
+"""Destinations that are shared at a time; there are as many as hosts."""
 TEARDOWN_SECONDS: Final = 1.0
 """How long DELETE waits for the lookups that were handed out (KRN-Q9)."""
 
@@ -38,6 +40,7 @@ class DynamicTarget:
         self._queue = queue
         self._usable = association.provides == DEST_IP_PORT
         self._entries: dict[bytes, TargetEntry] = {}
+        self._destinations: dict[SocketAddress, Destination] = {}
         self._order: list[bytes] = []
         self._sorted = True
         self._gone: Callable[[], None] | None = None
@@ -51,6 +54,16 @@ class DynamicTarget:
     def outstanding(self) -> int:
         """Lookups that are queued or handed out (KRN-I14)."""
         return sum(entry.pending for entry in self)
+
+    def destination(self, point: Point) -> Destination:
+        """What a point is to the transmit path: one object for all entries with the same, so that their frames leave together."""
+        address = SocketAddress(point.ip, point.port)
+        found = self._destinations.get(address)
+        if found is None:
+            if len(self._destinations) >= DESTINATIONS_MAX:
+                self._destinations.clear()
+            found = self._destinations[address] = Destination(address)
+        return found
 
     # ------------------------------------------------------------------ frames
 
@@ -66,6 +79,12 @@ class DynamicTarget:
             return entry.verdict
         self._park(entry, message)
         return None
+
+    def settled(self, message: Message) -> Destination | None:
+        """See `Target.settled`."""
+        entry = self._entries.get(bytes(message.data[:ETHERADDRL])) if self._usable else None
+        verdict = None if entry is None else entry.verdict
+        return verdict if isinstance(verdict, Destination) else None
 
     def _park(self, entry: TargetEntry | None, message: Message) -> None:
         new = entry is None

@@ -15,9 +15,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 
-from kernel_sim.ddi import LinkId, UnderlaySocket
+from kernel_sim.ddi import LinkId, ReceivePath, UnderlaySocket
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.mac import Mac
+from kernel_sim.mac.provider import WirePath
 from kernel_sim.mac.watch import DropWatch
 from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.fm import Fault
@@ -27,6 +28,7 @@ from kernel_sim.overlay.target import Target
 from kernel_sim.overlay.transmit import Transmitter
 from kernel_sim.sys.dld import LinkState
 from kernel_sim.sys.errno import Errno, KernelError
+from kernel_sim.sys.ethernet import ETHERADDRL
 from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay import OVERLAY_MTU_DEFAULT, OVERLAY_MTU_MAX, OVERLAY_MTU_MIN
 
@@ -114,6 +116,15 @@ class OverlayDevice:
             self.drops.drop(DeviceDrop.TX_NOT_STARTED, chain)
         else:
             self._transmitter.send(chain)
+
+    def wire_path(self, message: Message) -> WirePath | None:
+        """See `mac.provider.WirePath`."""
+        return self._transmitter.path(message) if self._transmitter is not None else None
+
+    def receive_path(self, frame: memoryview) -> ReceivePath | None:
+        """See `ddi.ReceivePaths`."""
+        found = self.mac.receive_path(bytes(frame[:ETHERADDRL]))
+        return None if found is None else ReceivePath(found[0], self._mtu, found[1])
 
     def set_mtu(self, mtu: int) -> None:
         """Record an MTU the mac layer wants. Errors: EINVAL outside 576..8900."""

@@ -192,6 +192,7 @@ class OverlayDriver:
                 address=ZERO_MAC,
                 link_class=DatalinkClass.OVERLAY,
                 drop_counts=device.drops.counts.items,
+                wire_path=device.wire_path,
             )
         )
         try:

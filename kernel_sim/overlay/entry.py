@@ -34,7 +34,6 @@ from collections import deque
 from collections.abc import MutableMapping
 from typing import Final, Protocol
 
-from kernel_sim.ddi import SocketAddress
 from kernel_sim.mac import hw_emul
 from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.lookup import Injectable, PendingLookup
@@ -85,6 +84,9 @@ class Owner(Protocol):
     def device(self) -> Parking: ...
     @property
     def varpd_id(self) -> int: ...
+
+    def destination(self, point: Point) -> Destination:
+        """What a point is to the transmit path."""
 
     def answered(self, entry: TargetEntry, *, drain: bool) -> None:
         """A lookup was answered; `drain`: there is a destination now."""
@@ -137,7 +139,7 @@ class TargetEntry:
     def point_at(self, point: Point) -> None:
         """Where frames go from now on; it is not judged (KRN 2.7)."""
         self.point = point
-        self.destination = Destination(SocketAddress(point.ip, point.port))
+        self.destination = self.target.destination(point)
 
     # ------------------------------------------------------------------ frames
 

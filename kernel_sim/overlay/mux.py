@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from kernel_sim.ddi import V4_MAPPED_PREFIX, SocketAddress, Underlay, UnderlaySocket
+from kernel_sim.ddi import V4_MAPPED_PREFIX, ReceivePath, ReceivePaths, SocketAddress, Underlay, UnderlaySocket
 from kernel_sim.mac import hw_emul
 from kernel_sim.mac.watch import DropWatch
 from kernel_sim.overlay.drops import MUX_KSTAT, DropCounters, MuxDrop
@@ -44,6 +44,9 @@ class Receiver(Protocol):
 
     def receive(self, frames: Sequence[memoryview], segment: int = 0) -> None:
         """Take inner frames; their memory is valid during the call. `segment`: payload bytes a frame of an uncut super-frame."""
+
+    def receive_path(self, frame: memoryview) -> ReceivePath | None:
+        """Where frames to the address of this one go, if they all go alike."""
 
 
 class Mux:
@@ -81,14 +84,26 @@ class Mux:
         fits = self.address.ip == ANY_V6 or self.address.is_v4 == wanted.is_v4
         destination.errno = 0 if fits else Errno.EADDRNOTAVAIL
 
-    def receive(self, buffer: memoryview, stride: int) -> None:
+    def receive(self, buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None:
         """Take a batch of datagrams, `stride` bytes apart, and hand each device its frames in order (KRN 3, steps 4 to 8)."""
         total = len(buffer)
         if not 0 < stride < total:
             self._receive_one(buffer, total)
             return
-        if not self._receive_whole(buffer, stride, total):
+        if not self._receive_whole(buffer, stride, total, gathered=gathered):
             self._receive_each([buffer[offset : offset + stride] for offset in range(0, total, stride)])
+
+    def receive_path(self, datagram: memoryview) -> ReceivePath | None:
+        """See `ddi.ReceivePaths`."""
+        found = self._classify(datagram)
+        if isinstance(found, MuxDrop) or found[1] != self._decap_size:
+            return None
+        return found[0].receive_path(datagram[found[1] :])
+
+    @property
+    def paths(self) -> ReceivePaths | None:
+        """For an encapsulation whose header alone decides, and all of it."""
+        return ReceivePaths(self._decap_size, self.receive_path) if self._decap_size else None
 
     def _receive_one(self, datagram: memoryview, size: int) -> None:
         found = self._classify(datagram)
@@ -97,18 +112,19 @@ class Mux:
         else:
             found[0].receive(Packed(datagram, size, found[1]))
 
-    def _receive_whole(self, buffer: memoryview, stride: int, total: int) -> bool:
+    def _receive_whole(self, buffer: memoryview, stride: int, total: int, *, gathered: bool) -> bool:
         """Take a batch in one piece: one whose datagrams all begin with the same deciding bytes. False, and nothing done, for any other.
 
         It may be no batch, but one datagram with an inner super-frame that nobody has cut: a Linux peer on the same machine hands such a
-        datagram over whole, with the inner segment size where a stride is expected.
+        datagram over whole, with the inner segment size where a stride is expected. What was gathered never is one, whatever it claims to
+        be: one sender's frame would take in those of others.
         """
         found = self._classify(buffer)
         if isinstance(found, MuxDrop):
             return False
         device, skip = found
         frame = buffer[skip:]
-        if hw_emul.claimed_length(frame) == len(frame):
+        if not gathered and hw_emul.claimed_length(frame) == len(frame):
             device.receive([frame], stride)
             return True
         size = self._decap_size
@@ -174,7 +190,7 @@ class MuxTable:
         found = self._muxes.get(address)
         if found is None:
             mux = Mux(plugin, address, self.drops)
-            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive)
+            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive, mux.paths)
         elif found[0].plugin is not plugin:
             raise KernelError(Errno.EEXIST, f"encapsulation {found[0].plugin.name} listens there already")
         found[0].users += 1

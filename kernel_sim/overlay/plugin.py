@@ -97,6 +97,9 @@ class EncapPlugin(abc.ABC):
     def decap(self, datagram: Buffer) -> Decapsulated | None:
         """Read a datagram; None when it is not one of this encapsulation."""
 
+    port_by_conversation = False
+    """Whether the source port depends on nothing but what makes a conversation (`ddi.TransmitPath`) and the bound port."""
+
     def source_port(self, frame: Buffer, bound_port: int) -> int:
         """The UDP source port of the datagram that carries `frame`."""
         return bound_port

@@ -58,6 +58,9 @@ class Target(Protocol):
     def lookup(self, message: Message) -> Verdict:
         """Decide about a message."""
 
+    def settled(self, message: Message) -> Destination | None:
+        """Where messages to the same address go, as long as nothing is configured or answered; None if that is not so. Changes nothing."""
+
     def cache_get(self, mac: bytes, offered: Point) -> CacheEntry:
         """The answer for a MAC address. Errors: ENOENT none. A drop entry gives back the point it was offered."""
 
@@ -103,6 +106,10 @@ class PointTarget:
 
     def lookup(self, message: Message) -> Verdict:
         return self.fixed or DeviceDrop.TX_TARGET
+
+    def settled(self, message: Message) -> Destination | None:
+        """Wherever all go."""
+        return self.fixed
 
     def cache_get(self, mac: bytes, offered: Point) -> CacheEntry:
         """Any MAC address is answered with the point."""

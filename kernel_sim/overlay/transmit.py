@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from kernel_sim.ddi import UnderlaySocket
 from kernel_sim.mac import hw_emul
+from kernel_sim.mac.provider import WirePath
 from kernel_sim.overlay.drops import DeviceDrop, DropCounters, send_drop
 from kernel_sim.overlay.mux import Mux
 from kernel_sim.overlay.plugin import EncapPlugin
@@ -37,12 +38,14 @@ class Transmitter:
 
     __slots__ = (
         "_bound_port",
+        "_by_conversation",
         "_drops",
         "_fixed",
         "_header",
         "_mux",
         "_plugin",
         "_send",
+        "_socket",
         "_source_port",
         "_target",
         "_vnetid",
@@ -58,12 +61,14 @@ class Transmitter:
         drops: DropCounters[DeviceDrop],
     ) -> None:
         self._mux = mux
+        self._socket = socket
         self._send = socket.send
         self._plugin = plugin
         self._vnetid = vnetid
         self._target = target
         self._drops = drops
         self._source_port = plugin.source_port
+        self._by_conversation = bool(getattr(plugin, "port_by_conversation", False))
         self._bound_port = mux.address.port
         self._header = plugin.header(vnetid)
         self._fixed = target.fixed
@@ -78,6 +83,18 @@ class Transmitter:
                 self._drops.drop_frames(reason, batch.frames[sent:])
                 self._drops.drop(DeviceDrop.TX_ABANDONED, chain[batch.following :])
                 return
+
+    def path(self, message: Message) -> WirePath | None:
+        """How messages of this one's conversation leave, while they all leave alike. Changes nothing."""
+        destination = self._fixed or self._target.settled(message)
+        if destination is None or self._header is None or not self._by_conversation:
+            return None
+        if destination.resolved_by is not self._mux:
+            self._mux.resolve(destination)
+        if destination.errno:
+            return None
+        port = self._source_port(message.data, self._bound_port)
+        return WirePath(self._socket, self._header, destination.to, port, destination.limit)
 
     def _batches(self, chain: Chain) -> Iterator[_Batch]:
         frames: list[Buffer] = []

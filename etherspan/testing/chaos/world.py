@@ -47,7 +47,7 @@ class ChaosWorld:
         self._seen_records = dict.fromkeys((host.name for host in self.hosts), 0)
         view = HostView(self.world, STRANGER)
         underlay = CapturedUnderlay(self.world.network.underlay("10.88.88.99"), view.datagram)
-        self.stranger = underlay.open(address("10.88.88.99"), lambda _memory, _stride: None)
+        self.stranger = underlay.open(address("10.88.88.99"), lambda _memory, _stride, **_: None)
         for host in self.hosts:
             self.set_up_overlay(host)
         for number in range(1, VNICS - 2):

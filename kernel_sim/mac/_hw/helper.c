@@ -503,6 +503,9 @@ int hw_receive(const uint8_t *buffer, size_t total, size_t stride, size_t gap, u
 	return count;
 }
 
+/* The sum of the words of a piece of memory. */
+uint32_t hw_sum(const uint8_t *p, size_t n) { return ones_sum(p, n); }
+
 /* Whether each of the datagrams, `stride` bytes apart, begins with the same `size` bytes. */
 int hw_uniform(const uint8_t *buffer, size_t total, size_t stride, size_t size)
 {

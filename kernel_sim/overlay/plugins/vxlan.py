@@ -68,6 +68,7 @@ class VxlanPlugin(EncapPlugin):
     flags = PluginFlag.VLAN
     properties = (LISTEN_IP, LISTEN_PORT)
     decap_size = vxlan.VXLAN_HDR_LEN
+    port_by_conversation = True
 
     def init(self) -> VxlanInstance:
         return VxlanInstance()

@@ -6,9 +6,12 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernel_sim.ddi import V4_MAPPED_PREFIX, SocketAddress
 from kernel_sim.io.loop import Loop
@@ -37,13 +40,18 @@ class World:
         self.loop = Loop()
         self.underlay = UdpUnderlay(self.loop)
         self.received: list[tuple[bytes, int]] = []
+        self.gathered: list[bool] = []
         self.opened: list[UdpSocket] = []
 
     def open(self, host: str, port: int | None = None) -> tuple[UdpSocket, SocketAddress]:
         at = address(host, port or free_port(host))
-        opened = self.underlay.open(at, lambda data, stride: self.received.append((bytes(data), stride)))
+        opened = self.underlay.open(at, self.receive)
         self.opened.append(opened)
         return opened, at
+
+    def receive(self, data: memoryview, stride: int, /, *, gathered: bool = False) -> None:
+        self.received.append((bytes(data), stride))
+        self.gathered.append(gathered)
 
     def frames(self, count: int) -> list[bytes]:
         """The payloads of the next datagrams."""
@@ -81,6 +89,71 @@ def test_a_run_arrives_as_one_batch(world: World) -> None:
     assert sender.send(HEADER, [bytes(1000)] * 40, at, at.port) == 0
     world.loop.run_once(5.0)
     assert world.received == [((HEADER + bytes(1000)) * 40, 1008)]
+    assert world.gathered == [False]
+
+
+@contextmanager
+def strangers(count: int) -> Iterator[list[socket.socket]]:
+    """Sockets whose datagrams the machine does not put together."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
+
+
+SIZES = st.lists(st.sampled_from((0, 1, 8, 9, 1450, 1451, 9000, 20000)), min_size=1, max_size=70)
+
+
+@given(
+    sizes=st.one_of(SIZES, st.lists(st.just(1450), min_size=1, max_size=70)),
+    runs=st.lists(st.booleans(), min_size=70, max_size=70),
+)
+@settings(max_examples=50, deadline=None)
+def test_datagrams_of_several_senders_are_gathered_and_none_is_lost_cut_or_overtaken(
+    sizes: list[int], runs: list[bool]
+) -> None:
+    world = World()
+    sender, to = world.open("127.0.0.1")
+    sent: list[bytes] = []
+    with strangers(2) as others:
+        for number, (size, run) in enumerate(zip(sizes, runs, strict=False)):
+            payload = bytes((number,)) * size
+            if run and 0 < size <= 9000:
+                assert sender.send(payload[:1], [payload[1:]] * 3, to, to.port) == 0
+                sent += [payload] * 3
+            else:
+                others[number % 2].sendto(payload, ("127.0.0.1", to.port))
+                sent.append(payload)
+        got: list[bytes] = []
+        while len(got) < len(sent):
+            got += world.frames(1)
+    world.opened[0].close()
+    world.loop.close()
+    assert got == sent
+
+
+def test_datagrams_of_one_length_are_handed_on_together_with_a_shorter_one_at_the_end(world: World) -> None:
+    _, to = world.open("127.0.0.1")
+    with strangers(3) as others:
+        for number, size in enumerate((100, 100, 100, 40, 100, 101, 101)):
+            others[number % 3].sendto(bytes((number,)) * size, ("127.0.0.1", to.port))
+    world.loop.run_once(5.0)
+    assert [(len(data), stride) for data, stride in world.received] == [(340, 100), (100, 100), (202, 101)]
+    assert world.gathered == [True, False, True]
+
+
+def test_a_socket_that_is_closed_by_what_it_received_hands_nothing_on(world: World) -> None:
+    at = address("127.0.0.1", free_port())
+    got: list[bytes] = []
+
+    def receive(data: memoryview, _stride: int, /, **_: bool) -> None:
+        got.append(bytes(data))
+        opened.close()
+
+    opened = world.underlay.open(at, receive)
+    with strangers(1) as (other,):
+        for payload in (b"first", b"longer than it", b"third"):
+            other.sendto(payload, ("127.0.0.1", at.port))
+    world.loop.run_once(5.0)
+    assert got == [b"first"]
 
 
 def test_frames_that_exceed_one_send_take_several(world: World) -> None:

@@ -61,9 +61,9 @@ def test_datagrams_are_seen_both_ways_one_by_one() -> None:
 
     here, there = address("10.0.0.1"), address("10.0.0.2")
     got: list[bytes] = []
-    sender = CapturedUnderlay(network.underlay("10.0.0.1"), note).open(here, lambda _memory, _stride: None)
+    sender = CapturedUnderlay(network.underlay("10.0.0.1"), note).open(here, lambda _memory, _stride, **_: None)
     receiver = CapturedUnderlay(network.underlay("10.0.0.2"), note).open(
-        there, lambda memory, _stride: got.append(bytes(memory))
+        there, lambda memory, _stride, **_: got.append(bytes(memory))
     )
     assert sender.send(b"h", [b"aa", b"b"], there, 4789) == 0
     clock.run()

@@ -31,7 +31,7 @@ class Recorded:
     errno: int = 0
     closed: bool = False
 
-    def open(self, address: SocketAddress, receive: Receive) -> Recorded:
+    def open(self, address: SocketAddress, receive: Receive, _path: object = None) -> Recorded:
         return self
 
     def send(self, header: bytes, frames: Sequence[Buffer], to: SocketAddress, source_port: int) -> int:
@@ -60,7 +60,7 @@ class Line:
             **chances,  # type: ignore[arg-type]
         )
         self.inner = Recorded()
-        self.socket = FaultyUnderlay(self.inner, self.faults).open(HERE, lambda _memory, _stride: None)
+        self.socket = FaultyUnderlay(self.inner, self.faults).open(HERE, lambda _memory, _stride, **_: None)
 
     def send(self, *frames: bytes) -> int:
         memory = [bytearray(frame) for frame in frames]
@@ -253,8 +253,8 @@ def test_faults_work_over_a_network_in_memory() -> None:
     network = MemoryNetwork(clock)
     faults = Faults(clock, MemoryRandom(), loss=only(b"lost"))
     got: list[bytes] = []
-    network.underlay("10.0.0.2").open(THERE, lambda memory, _stride: got.append(bytes(memory)))
-    sender = FaultyUnderlay(network.underlay("10.0.0.1"), faults).open(HERE, lambda _memory, _stride: None)
+    network.underlay("10.0.0.2").open(THERE, lambda memory, _stride, **_: got.append(bytes(memory)))
+    sender = FaultyUnderlay(network.underlay("10.0.0.1"), faults).open(HERE, lambda _memory, _stride, **_: None)
     sender.send(HEADER, [b"lost", b"kept"], THERE, 4789)
     clock.run()
     assert got == [HEADER + b"kept"]
@@ -269,11 +269,11 @@ def test_faults_work_over_sockets_of_this_machine() -> None:
         probe.bind(("127.0.0.1", 0))
         there = address("127.0.0.1", probe.getsockname()[1])
 
-    def receive(memory: memoryview, stride: int) -> None:
+    def receive(memory: memoryview, stride: int, /, **_: bool) -> None:
         got.extend(bytes(one) for one in datagrams(memory, stride))
 
     receiver = inner.open(there, receive)
-    sender = FaultyUnderlay(inner, faults).open(address("127.0.0.1", 0), lambda _memory, _stride: None)
+    sender = FaultyUnderlay(inner, faults).open(address("127.0.0.1", 0), lambda _memory, _stride, **_: None)
     assert sender.send(HEADER, [b"lost", b"late", b"last"], there, 0) == 0
     assert sender.send(HEADER, [b"twice"], there, 0) == 0
     while len(got) < 4:

@@ -35,7 +35,7 @@ class FakeUnderlay:
         self.opened: list[FakeSocket] = []
         self.refuses: Errno | None = None
 
-    def open(self, address: SocketAddress, receive: Receive) -> FakeSocket:
+    def open(self, address: SocketAddress, receive: Receive, _path: object = None) -> FakeSocket:
         if self.refuses is not None:
             raise KernelError(self.refuses)
         self.opened.append(FakeSocket(receive))
@@ -195,6 +195,18 @@ def test_a_super_frame_that_a_linux_peer_did_not_cut_is_one_frame(table: MuxTabl
     ]
     receive(underlay, b"".join(batch), stride=len(batch[0]))
     assert seven.calls[1:] == [[one[8:] for one in batch]]
+
+
+def test_a_frame_that_claims_to_be_all_that_was_gathered_takes_in_nobody_elses(
+    table: MuxTable, underlay: FakeUnderlay
+) -> None:
+    (seven,) = opened(table, underlay, 7)
+    honest = vxlan(7, ethernet(b"\2\0\0\0\0\1", b"\2\0\0\0\0\2", udp("10.0.0.1", "10.0.0.2", 1, 2, bytes(100))))
+    size = len(honest)
+    whole = ethernet(b"\2\0\0\0\0\1", b"\2\0\0\0\0\2", udp("10.0.0.1", "10.0.0.2", 1, 2, bytes(100 + 2 * size)))
+    liar = vxlan(7, whole)[:size]
+    underlay.opened[-1].receive(memoryview(liar + honest + honest), size, gathered=True)
+    assert seven.calls == [[liar[8:], honest[8:], honest[8:]]]
 
 
 def test_a_mixed_batch_is_split_where_the_device_changes(table: MuxTable, underlay: FakeUnderlay) -> None:
