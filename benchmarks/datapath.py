@@ -37,6 +37,8 @@ from etherspan.lab.journal import LabDir
 
 VALID_NAIVE = (0.008, 0.02)
 SMALL = 64
+CONGESTION = "cubic"
+"""Linux's default. A machine may have another one, and one that paces (bbr) measures its own idea of the path rather than the path."""
 RTT_COUNT = 1000
 RTT_PAUSE = 0.002
 WIRE = {"tx-tcp-segmentation": False, "tx-tcp6-segmentation": False, "tx-udp-segmentation": False, "rx-gro": True}
@@ -236,7 +238,7 @@ def iperf(one: Contestant, seconds: int, *options: str) -> dict[str, object]:
 
 
 def tcp(one: Contestant, seconds: int, *options: str) -> float:
-    received = iperf(one, seconds, *options)["sum_received"]
+    received = iperf(one, seconds, "-C", CONGESTION, *options)["sum_received"]
     assert isinstance(received, dict)
     return float(received["bits_per_second"]) / 1e9
 
