@@ -1,9 +1,13 @@
-"""What pyproject.toml cannot say: the compiled helpers are built where there is a compiler, and left out where there is none."""
+"""What pyproject.toml cannot say.
+
+The compiled helpers are built where there is a compiler, and left out where there is none. The manual pages, which lie beside the
+packages, are installed as etherspan/man.
+"""
 
 from pathlib import Path
 
 from cffi import FFI
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 HELPER = Path(__file__).parent / "kernel_sim" / "mac" / "_hw"
 FAST = Path(__file__).parent / "kernel_sim" / "io" / "_fast"
@@ -26,8 +30,9 @@ def extension(module: str, folder: Path, name: str, *others: str) -> Extension:
 
 
 setup(
+    packages=[*find_packages(include=["kernel_sim*", "libvarpd*", "dladm*", "etherspan*"]), "etherspan.man"],
     ext_modules=[
         extension("kernel_sim.mac._hw._helper", HELPER, "helper"),
         extension("kernel_sim.io._fast._fast", FAST, "fast", "kernel_sim/mac/_hw/helper.c"),
-    ]
+    ],
 )

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "doctor": ("etherspan.commands.doctor:doctor", "What this machine can do, and how to mend what it cannot."),
     "host": ("etherspan.commands.host:host", "Boot and halt an emulated host."),
     "lab": ("etherspan.commands.lab:lab", "Several hosts, zones and VXLAN endpoints from one file."),
+    "man": ("etherspan.commands.man:man", "Show a manual page; without one, list them."),
     "probe": ("etherspan.commands.probe:probe", "Check reachability and integrity from where you are."),
     "zone": ("etherspan.commands.zone:zone", "Zones of a host: network namespaces with links of their own."),
 }

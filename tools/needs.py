@@ -15,6 +15,7 @@ NEEDS = {
         "dnsmasq": "dnsmasq-base",
         "zsh": "zsh",
         "fish": "fish",
+        "mandoc": "mandoc",
         "postgres": "postgresql",
     },
     "bench": {"iperf3": "iperf3", "ip": "iproute2"},
