@@ -17,7 +17,6 @@ NEEDS = {
         "fish": "fish",
         "postgres": "postgresql",
     },
-    "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
 # Debian keeps the server's programs, of each version, out of PATH.
