@@ -47,12 +47,9 @@ fidelity: $(STAMP)
 
 ## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address; thousands of links; SVP lookups
 bench: ready
-	@$(BIN)/python tools/needs.py bench
-	$(BIN)/python -m benchmarks.datapath
-	$(BIN)/python -m benchmarks.first_packet
-	$(BIN)/python -m benchmarks.scale
-	$(BIN)/python -m benchmarks.svp
-	$(BIN)/python -m benchmarks.svp_fleet
+	$(BIN)/etherspan bench datapath
+	$(BIN)/etherspan bench control
+	$(BIN)/etherspan bench svp
 
 ## make soak      the long runs
 soak: ready

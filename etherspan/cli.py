@@ -13,6 +13,7 @@ from etherspan.errors import EtherspanError
 from kernel_sim.sys.errno import KernelError
 
 COMMANDS: Final = {
+    "bench": ("etherspan.commands.bench:bench", "Measure this machine, beside Linux vxlan and a naive loop."),
     "demo": ("etherspan.commands.demo:demo", "Two hosts and a Linux VXLAN peer on this machine, checked end to end."),
     "doctor": ("etherspan.commands.doctor:doctor", "What this machine can do, and how to mend what it cannot."),
     "host": ("etherspan.commands.host:host", "Boot and halt an emulated host."),

@@ -18,7 +18,6 @@ NEEDS = {
         "mandoc": "mandoc",
         "postgres": "postgresql",
     },
-    "bench": {"iperf3": "iperf3", "ip": "iproute2"},
 }
 
 # Debian keeps the server's programs, of each version, out of PATH.

@@ -1,4 +1,4 @@
-"""Many links on one host, by the benchmark that prints its figures (`benchmarks/scale.py`)."""
+"""Many links on one host, by the benchmark that prints its figures (`etherspan bench scale`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import scale
 from etherspan import netns
+from etherspan.bench import scale
 
 pytestmark = pytest.mark.namespaces
 

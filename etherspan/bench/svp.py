@@ -1,6 +1,6 @@
 """How many questions an SVP server answers: one process, an SQLite store, clients that pipeline, and one that does not.
 
-    python -m benchmarks.svp [--mappings 100000] [--seconds 5] [--store URL] [--json FILE]
+    etherspan bench svp [--mappings 100000] [--seconds 5] [--store URL] [--json FILE]
 
 The server is `portolan serve` in a process of its own, the clients are another; both on the loopback interface. Keys are uniformly random,
 some of them unknown. Every answer is checked: its id, its place, its checksum. A request's time is that of the burst it was sent in.
@@ -21,11 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.labs import environment
+from etherspan.bench.labs import environment
 from etherspan.portolan.records import ComputeNode, Mapping
 from etherspan.portolan.store import open_store
 from libvarpd.plugins.svp import wire
@@ -193,14 +193,14 @@ def measure(url: str, mappings: int, connections: int, pipelined: int, seconds: 
     )
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the figures."""
-    parser = argparse.ArgumentParser(prog="benchmarks.svp", description="questions an SVP server answers")
+    parser = argparse.ArgumentParser(prog="etherspan bench svp", description="questions an SVP server answers")
     parser.add_argument("--mappings", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--store", help="an empty store's URL (default: SQLite in a temporary folder)")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         url = given.store or f"sqlite:///{folder}/portolan.db"
         asyncio.run(fill(url, given.mappings))
@@ -217,7 +217,3 @@ def main() -> int:
         result = {"environment": environment(), "mappings": given.mappings, "results": [asdict(row) for row in rows]}
         given.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Many links on one host: does a command take longer the more there are, what does each cost, how long does a halt take.
 
-    python -m benchmarks.scale [--overlays 1000] [--json FILE]
+    etherspan bench scale [--overlays 1000] [--json FILE]
 
 A script of dladm commands, as a person would write it, makes the overlays with two VNICs on each; every command runs in this process, on
 a connection of its own. The host is booted below a temporary directory, in a network namespace of its own.
@@ -13,17 +13,16 @@ import contextlib
 import io
 import json
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.labs import environment
 from dladm.cli.main import main as dladm
 from dladm.libscf.protocol import RESTARTER, VARPD
 from etherspan import netns
+from etherspan.bench.labs import environment
 from etherspan.host import control
 from kernel_sim.dev.client import LocalSystem
 
@@ -124,12 +123,12 @@ def interfaces() -> list[str]:
     return [name for _, name in socket.if_nameindex()]
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description="many links on one host")
+    parser = argparse.ArgumentParser(prog="etherspan bench scale", description="many links on one host")
     parser.add_argument("--overlays", type=int, default=1000)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         namespace = Path(folder, "ns")
         netns.pin(namespace)
@@ -142,7 +141,3 @@ def main() -> int:
     if given.json:
         given.json.write_text(json.dumps({"environment": environment(), "results": asdict(found)}, indent=1) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """A fleet of compute nodes that poll one SVP server: how soon all of them hear of a change, and what it costs the server.
 
-    python -m benchmarks.svp_fleet [--nodes 100 1000] [--seconds 20] [--json FILE]
+    etherspan bench svp_fleet [--nodes 100 1000] [--seconds 20] [--json FILE]
 
 The nodes are the plugin's own engines over real sockets, each with an overlay of one network, all in one process; the server is another.
 After a warm-up one MAC address moves, and every node has to take it out of its kernel's cache within one poll period. Then the fleet idles
@@ -20,10 +20,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.labs import REPOSITORY, environment
+from etherspan.bench.labs import environment
 from etherspan.portolan.producer import Producer
 from etherspan.portolan.records import ComputeNode, Mapping
 from etherspan.portolan.store import Store, open_store
@@ -87,7 +87,7 @@ def start_server(url: str) -> tuple[subprocess.Popen[str], int, int]:
     argv += ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
     if not os.geteuid():
         argv += ["--user", "0"]
-    server = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY)
+    server = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
     ports = [int(server.stdout.readline().rsplit(":", 1)[1]) for _ in range(2)]
     return server, ports[0], ports[1]
@@ -148,14 +148,14 @@ async def fleet(nodes: int, seconds: float, folder: Path) -> dict[str, object]:
         await store.close()
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="benchmarks.svp_fleet", description=__doc__.splitlines()[0] if __doc__ else None
+        prog="etherspan bench svp_fleet", description=__doc__.splitlines()[0] if __doc__ else None
     )
     parser.add_argument("--nodes", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the idle fleet is watched")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     results = []
     for nodes in options.nodes:
         with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +174,3 @@ def main() -> int:
     if late:
         print(f"not within one poll period of {POLL_PERIOD:g} s: {late}", file=sys.stderr)
     return 1 if late else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

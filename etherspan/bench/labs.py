@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ETHERSPAN = Path(sys.executable).parent / "etherspan"
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def run(*argv: str | Path, timeout: float = 120) -> str:
     """Run a command that has to succeed; its output."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, cwd=REPOSITORY)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout

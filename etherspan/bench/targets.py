@@ -1,12 +1,20 @@
-"""How fast the kernel finds targets: 64-byte frames through mac and overlay in memory, to uniformly random MAC addresses of a table."""
+"""How fast the kernel finds targets: 64-byte frames through mac and overlay in memory, to uniformly random MAC addresses of a table.
+
+etherspan bench targets [--json FILE]
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
+import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from etherspan.bench.labs import environment
 from etherspan.testing.host import MemoryHost
 from etherspan.testing.memory import MemoryClock, MemoryNetwork
 from kernel_sim.ddi import SocketAddress
@@ -18,6 +26,8 @@ from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import TargMode
 from libvarpd.prop import V4_MAPPED
 
+SIZES: Final = (10, 100, 1_000, 10_000, 100_000)
+ROUNDS: Final = 5
 FRAMES: Final = 40_000
 BATCH: Final = 32
 SOURCE: Final = bytes.fromhex("020820000001")
@@ -70,3 +80,25 @@ def frames_per_second(targets: int) -> float:
     spent = time.perf_counter() - begun
     assert sink.frames == FRAMES, f"{sink.frames} of {FRAMES} frames went"
     return FRAMES / spent
+
+
+def rates(sizes: Sequence[int], rounds: int = ROUNDS) -> dict[int, float]:
+    """Frames a second for each size of table: medians of interleaved rounds."""
+    found: dict[int, list[float]] = {size: [] for size in sizes}
+    for _ in range(rounds):
+        for size, figures in found.items():
+            figures.append(frames_per_second(size))
+    return {size: statistics.median(figures) for size, figures in found.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="etherspan bench targets", description="frames a second by size of table")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args(argv)
+    found = rates(SIZES)
+    print("| targets | kpps | against the first |\n|---|---|---|")
+    for size, rate in found.items():
+        print(f"| {size} | {rate / 1e3:.0f} | {rate / found[SIZES[0]]:.2f} |")
+    if given.json:
+        given.json.write_text(json.dumps({"environment": environment(), "results": found}, indent=1) + "\n")
+    return 0

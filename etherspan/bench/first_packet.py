@@ -1,6 +1,6 @@
 """How long the first frame to a MAC address takes: parked, asked for, answered by the `files` plugin, sent, delivered.
 
-    python -m benchmarks.first_packet [--count 200] [--json FILE]
+    etherspan bench first_packet [--count 200] [--json FILE]
 
 Two hosts, a zone in each; frames go from one zone's VNIC to the other's, and both ends read the same clock. A *miss* is a frame whose
 destination has just been taken out of the kernel's cache; a *hit* is the frame that follows it. What a miss adds is the question and
@@ -15,10 +15,10 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.labs import REPOSITORY, environment, in_lab, lab, run
+from etherspan.bench.labs import environment, in_lab, lab, run
 from kernel_sim.dev.client import LocalSystem
 from libvarpd.client import Client
 
@@ -60,11 +60,7 @@ while True:
 def program(where: str, text: str, *argv: str) -> Iterator[subprocess.Popen[str]]:
     """A Python program in a zone that has said it is ready."""
     process = subprocess.Popen(
-        in_lab(NAME, where, sys.executable, "-c", text, *argv),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
+        in_lab(NAME, where, sys.executable, "-c", text, *argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -111,13 +107,13 @@ def report(figures: dict[str, list[float]]) -> dict[str, object]:
     return {"environment": environment(), "results": rows, "miss_adds_ms": round(added, 3)}
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="benchmarks.first_packet", description="Latency of the first frame to a MAC address"
+        prog="etherspan bench first_packet", description="Latency of the first frame to a MAC address"
     )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     result = report(measure(options.count))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -128,7 +124,3 @@ def main() -> int:
         print(f"| {kind} | {row['median_ms']} | {row['p95_ms']} |")
     print(f"\na miss adds {result['miss_adds_ms']} ms (median of pairs)")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """The naive loop that every ratio is held against: one receive, a BitStruct parse or build, one send, frame by frame.
 
-    python -m benchmarks.naive TAP MAC MTU LOCAL REMOTE VNI
+    python -m etherspan.bench.naive TAP MAC MTU LOCAL REMOTE VNI
 
 Makes a TAP in the namespace it runs in and forwards between it and one peer on UDP port 4789, for ever.
 """
