@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from etherspan import mdoc
 from etherspan.errors import EtherspanError
 
 ELSEWHERE: Final = "https://manpages.debian.org/%N.%S"
@@ -87,7 +88,7 @@ def find(name: str, section: str | None = None) -> Page:
 
 
 def render(page: Page, *, columns: int, emphasis: bool) -> str:
-    """A page as text for so many columns, by the first program that can; emphasis is overstruck, as pagers know it."""
+    """A page as text for so many columns, by the first program that can, or without one; emphasis is overstruck, as pagers know it."""
     width = max(min(columns - 2, _WIDTH), 20)
     for program, argv in (
         ("mandoc", ["mandoc", "-T", _device(), "-O", f"width={width}", str(page.path)]),
@@ -100,10 +101,7 @@ def render(page: Page, *, columns: int, emphasis: bool) -> str:
         text = done.stdout.decode("utf-8", "replace")
         if text:  # what a renderer complains about does not matter as long as there is something to read
             return text if emphasis else _OVERSTRUCK.sub("", text)
-    raise EtherspanError(
-        f"cannot show {page.title}: neither mandoc nor man can be used here\n"
-        f"install the Debian package mandoc, or read the source: {page.path}"
-    )
+    return mdoc.render(page.path.read_text(encoding="utf-8"), width)
 
 
 def _device() -> str:

@@ -13,8 +13,11 @@ from pathlib import Path
 MAN = Path(__file__).parents[1] / "man"
 
 _MACROS = frozenset(
-    "Ad An Ao Ap Aq Ar Bq Brq Bsx Bx Cd Cm D1 Dl Do Dq Dv Dx Em Er Ev Fa Fl Fn Ft Fx Ic In Lb Li Lk Ms Mt Nm No Ns Nx Op"
-    " Ot Ox Pa Pf Po Pq Ql Qq Sm So Sq St Sx Sy Ta Tn Ux Va Vt Xc Xo Xr".split()
+    re.findall(
+        r"\w+",
+        "Ad An Ao Ap Aq Ar Bq Brq Bsx Bx Cd Cm D1 Dl Do Dq Dv Dx Em Er Ev Fa Fl Fn Ft Fx Ic In Lb Li "
+        "Lk Ms Mt Nm No Ns Nx Op Ot Ox Pa Pf Po Pq Ql Qq Sm So Sq St Sx Sy Ta Tn Ux Va Vt Xc Xo Xr",
+    )
 )
 _ESCAPES = {r"\e": "\\", r"\-": "-", r"\&": "", r"\ ": " ", r"\(aq": "'", r"\(dq": '"', r"\(ha": "^", r"\(ti": "~"}
 _ESCAPE = re.compile(r"\\(?:\(..|.)")
@@ -29,7 +32,7 @@ def plain(text: str) -> str:
 
 def words_of(line: str) -> list[str]:
     """The words of a macro line; what stands in double quotes is one."""
-    return [plain(quoted.replace('""', '"') if not bare else bare) for quoted, bare in _WORD.findall(line)]
+    return [plain(bare or quoted.replace('""', '"')) for quoted, bare in _WORD.findall(line)]
 
 
 @dataclass(slots=True)
@@ -196,7 +199,7 @@ class _Reader:
             case "Nd":
                 page.description = plain(rest)
             case "Bl":
-                self._lists.append(List(rest.split()[0].lstrip("-"), self._section, self._subsection))
+                self._lists.append(List(rest.split(maxsplit=1)[0].lstrip("-"), self._section, self._subsection))
                 page.lists.append(self._lists[-1])
             case "El":
                 self._lists.pop()
