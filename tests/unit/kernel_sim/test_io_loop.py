@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import select
 import signal
@@ -152,3 +154,79 @@ def test_an_exception_of_a_callback_leaves_run(loop: Loop) -> None:
     loop.call_later(0.0, fail)
     with pytest.raises(ZeroDivisionError):
         loop.run()
+
+
+# ---------------------------------------------------------------------- disturbed
+
+
+@pytest.fixture
+def told(loop: Loop) -> list[str]:
+    """What has happened, in order; the loop's `disturbed` is in it as "disturbed"."""
+    happened: list[str] = []
+    loop.disturbed = lambda: happened.append("disturbed")
+    return happened
+
+
+def test_disturbed_is_called_before_each_handler_that_is_not_data_path(loop: Loop, told: list[str]) -> None:
+    with contextlib.ExitStack() as ends:
+        for name in ("first", "second"):
+            mine, other = (ends.enter_context(end) for end in socket.socketpair())
+
+            def handler(_events: int, mine: socket.socket = mine, name: str = name) -> None:
+                told.append(name)
+                mine.recv(1)
+
+            loop.register(mine.fileno(), handler)
+            other.send(b"x")
+        loop.run_once()
+    assert told[0::2] == ["disturbed"] * 2
+    assert sorted(told[1::2]) == ["first", "second"]
+
+
+def test_disturbed_is_not_called_for_the_data_path(loop: Loop, told: list[str], pair: Pair) -> None:
+    seen: list[int] = []
+    loop.register(pair[0].fileno(), seen.append, data=True)
+    pair[1].send(b"x")
+    loop.run_once()
+    loop.modify(pair[0].fileno(), select.EPOLLIN | select.EPOLLOUT)
+    loop.run_once()
+    assert seen == [select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT]
+    assert told == []
+
+
+def test_disturbed_comes_between_data_path_and_control_of_one_round(loop: Loop, told: list[str]) -> None:
+    """In whatever order the kernel reports the two: whoever follows the control handler finds nothing that was known before it."""
+    with contextlib.ExitStack() as ends:
+        for name in ("data", "control", "data", "control", "data"):
+            mine, other = (ends.enter_context(end) for end in socket.socketpair())
+            loop.register(mine.fileno(), lambda _, name=name: told.append(name), data=name == "data")  # type: ignore[misc]
+            other.send(b"x")
+        loop.run_once()
+    assert sorted(told) == ["control"] * 2 + ["data"] * 3 + ["disturbed"] * 2
+    assert all((now == "disturbed") == (following == "control") for now, following in itertools.pairwise(told))
+
+
+def test_disturbed_is_called_before_each_timer_that_fires_and_for_no_other(loop: Loop, told: list[str]) -> None:
+    for name in ("first", "second"):
+        loop.call_later(0.0, lambda name=name: told.append(name))  # type: ignore[misc]
+    loop.call_later(0.0, lambda: told.append("cancelled")).cancel()
+    loop.call_later(3600.0, lambda: told.append("far off"))
+    loop.run_once()
+    assert told == ["disturbed", "first", "disturbed", "second"]
+
+
+def test_disturbed_is_called_for_a_handler_that_follows_another_of_the_same_descriptor(
+    loop: Loop, told: list[str], pair: Pair
+) -> None:
+    pair[1].send(b"x")
+    for data in (True, False, True):
+        loop.register(pair[0].fileno(), lambda _, data=data: told.append("data" if data else "control"), data=data)  # type: ignore[misc]
+        loop.run_once()
+        loop.unregister(pair[0].fileno())
+    assert told == ["data", "disturbed", "control", "data"]
+
+
+def test_a_wake_up_from_outside_disturbs(loop: Loop, told: list[str]) -> None:
+    loop.stop()
+    loop.run_once()
+    assert told == ["disturbed"]
