@@ -181,6 +181,8 @@ def runner(
     made.end()
     for zone in (empty_host / "etc/zones").glob("*.toml"):  # of a page that failed
         call(empty_host, "etherspan", "zone", "delete", zone.stem)
+    for journal in (tmp_path / "state/labs").glob("*/lab.toml"):
+        call(empty_host, "etherspan", "lab", "down", journal.parent.name)
 
 
 @pytest.mark.namespaces
