@@ -186,6 +186,7 @@ def _stop_on_signals(loop: Loop, machine: contextlib.ExitStack) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         loop.stop()
 
+    machine.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(loop.waker, warn_on_full_buffer=False))
     for number in (signal.SIGTERM, signal.SIGINT):
         machine.callback(signal.signal, number, signal.signal(number, stop))
 

@@ -12,7 +12,7 @@ Frames that meet trouble are given back and go the ordinary way, which counts an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kernel_sim.ddi import FindTransmitPath, Port, ReceivePaths, TransmitPath, UnderlaySocket
@@ -35,6 +35,8 @@ _REFUSED_MAX: Final = 1024
 _KEY_MAX: Final = 52
 _HEADER_MAX: Final = 64
 _FRAME_HEADER: Final = 14
+_ENDS: Final = 256
+"""Descriptors there is a place for, at first."""
 _ADDRESS: Final = 6
 
 Count = Callable[[int, int], None]
@@ -53,11 +55,66 @@ class Lanes:
         self.scratch = memoryview(bytearray(_SCRATCH))
         self.memory_address = ffi.from_buffer("uint8_t *", self.memory)
         self.scratch_address = ffi.from_buffer("uint8_t *", self.scratch)
-        self.result = ffi.new("fast_result *")
+        self._turn = ffi.new("fast_turn_state *")
+        self.result = ffi.addressof(self._turn, "result")
         self.ports: dict[Port, Callable[[], tuple[int, int]]] = {}
         self.sockets: dict[UnderlaySocket, Callable[[TransmitPath], tuple[int, bytes, int] | None]] = {}
         self._used: list[Lane] = []
+        self._by_descriptor: dict[int, Lane] = {}
+        self._ends = ffi.new("fast_end[]", _ENDS)
+        self._poll = loop.poll
+        self._prepare(loop.fileno())
         loop.disturbed = self.forget
+        loop.wait = self.wait
+
+    def _prepare(self, epoll: int) -> None:
+        turn = self._turn
+        turn.epoll = epoll
+        turn.ends, turn.ends_size = self._ends, len(self._ends)
+        turn.memory, turn.memory_size = self.memory_address, len(self.memory)
+        turn.scratch, turn.scratch_size = self.scratch_address, len(self.scratch)
+        turn.gathered_max, turn.datagram_max = GATHERED_MAX, DATAGRAM_MAX
+
+    # ------------------------------------------------------------------ events
+
+    def wait(self, timeout: float) -> Sequence[tuple[int, int]]:
+        """See `loop.Wait`: frames whose way is known have passed before it returns, and have been counted."""
+        if not self._by_descriptor:
+            return self._poll(timeout)
+        turn = self._turn
+        lib.fast_turn(turn, -1 if timeout < 0 else int(timeout * 1e9))
+        changed = turn.changed
+        while changed >= 0:
+            end = self._ends[changed]
+            self._by_descriptor[changed].collect(end.touched)
+            end.touched = 0
+            changed = end.next
+        ready = turn.ready
+        return [(ready[number].fd, ready[number].events) for number in range(turn.count)]
+
+    def begun(self, descriptor: int) -> bool:
+        """Whether what is ready at a descriptor has been dealt with already, up to what `result` leaves. It is said once."""
+        turn = self._turn
+        if turn.begun and turn.ready[0].fd == descriptor:
+            turn.begun = 0
+            return True
+        return False
+
+    def register(self, descriptor: int, lane: Lane) -> Any:
+        """From now on a lane deals with what is ready at a descriptor. Returns the place for what it knows."""
+        if descriptor >= len(self._ends):
+            self._ends = _longer(self._ends, descriptor)
+            self._turn.ends, self._turn.ends_size = self._ends, len(self._ends)
+        self._by_descriptor[descriptor] = lane
+        return self._ends[descriptor]
+
+    def unregister(self, descriptor: int) -> None:
+        """The opposite."""
+        del self._by_descriptor[descriptor]
+        end = self._ends[descriptor]
+        end.outward = end.inward = ffi.NULL
+
+    # ------------------------------------------------------------------ knowledge
 
     def forget(self) -> None:
         """Whatever was known may have changed."""
@@ -77,6 +134,13 @@ class Lanes:
         self.forget()
 
 
+def _longer(ends: Any, descriptor: int) -> Any:
+    """A copy of a table with a place for that descriptor."""
+    longer = ffi.new("fast_end[]", 2 * descriptor)
+    ffi.memmove(longer, ends, ffi.sizeof(ends))
+    return longer
+
+
 class Lane:
     """What one port or socket knows. `empty`: nothing, so that asking the compiled half would be in vain."""
 
@@ -90,9 +154,13 @@ class Lane:
         self._refused: set[bytes] = set()
         self._known: list[int] = []
         self._listed = False
+        self._descriptor = -1
 
     def clear(self) -> None:
         """Know nothing any more."""
+        if self._descriptor >= 0:
+            self._lanes.unregister(self._descriptor)
+            self._descriptor = -1
         for slot in self._known:
             self._paths[slot].key_size = 0
         self._known.clear()
@@ -107,9 +175,12 @@ class Lane:
         self._refused.add(key)
         self._list()
 
-    def _place(self, slot: int, count: Count) -> Any:
+    def _place(self, descriptor: int, slot: int, count: Count) -> Any:
         if self._paths is None:
             self._paths = ffi.new(f"{self.kind}[{lib.FAST_SLOTS}]")
+        if self._descriptor < 0:
+            self._descriptor = descriptor
+            self._enter(self._lanes.register(descriptor, self))
         self._counts[slot] = count
         self._known.append(slot)
         self.empty = False
@@ -121,8 +192,12 @@ class Lane:
             self._listed = True
             self._lanes.using(self)
 
-    def _collect(self, touched: int) -> None:
-        """Count what has passed."""
+    def _enter(self, end: Any) -> None:
+        """Say what is known at one's descriptor."""
+        raise NotImplementedError
+
+    def collect(self, touched: int) -> None:
+        """Count what has passed by the places that these bits name."""
         while touched:
             slot = (touched & -touched).bit_length() - 1
             touched &= touched - 1
@@ -145,11 +220,11 @@ class SendLane(Lane):
     def send(self, tap: int) -> Chain:
         """Send what is waiting at a TAP. Returns what has to go the ordinary way first, before anything else is read; [] if all is well."""
         lanes, result = self._lanes, self._lanes.result
-        lib.fast_send(
-            self._paths, tap, lanes.memory_address, len(lanes.memory), lanes.scratch_address, _SCRATCH, result
-        )
-        if result.touched:
-            self._collect(result.touched)
+        if not lanes.begun(tap):
+            lib.fast_send(
+                self._paths, tap, lanes.memory_address, len(lanes.memory), lanes.scratch_address, _SCRATCH, result
+            )
+            self.collect(result.touched)
         chain: Chain = []
         if result.unsent:
             unsent = lanes.scratch[result.unsent_at : result.unsent_at + result.unsent]
@@ -164,8 +239,11 @@ class SendLane(Lane):
         key = bytes(ffi.buffer(self._key, size))
         return b"" if key in self._refused else key
 
-    def learn(self, key: bytes, message: Message) -> None:
-        """Find out where the frames of a conversation go; `message` is of it, and has been sent."""
+    def _enter(self, end: Any) -> None:
+        end.outward = self._paths
+
+    def learn(self, key: bytes, message: Message, tap: int) -> None:
+        """Find out where the frames of a conversation go; `message` is of it, came from that TAP, and has been sent."""
         path = self._find(message)
         outlet = None if path is None else self._lanes.sockets.get(path.socket)
         way = None if path is None or outlet is None else outlet(path)
@@ -173,7 +251,7 @@ class SendLane(Lane):
             self._refuse(key)
             return
         descriptor, name, segments = way
-        place = self._place(lib.fast_out_slot(key, len(key)), path.sent)
+        place = self._place(tap, lib.fast_out_slot(key, len(key)), path.sent)
         place.key[0 : len(key)] = key
         place.fd = descriptor
         place.name[0 : len(name)] = name
@@ -200,19 +278,19 @@ class ReceiveLane(Lane):
     def receive(self, descriptor: int) -> list[tuple[int, int, int, bool]]:
         """Receive what is waiting. Returns batches of it, in `memory`, that have to go the ordinary way: begin, end, stride, gathered."""
         lanes, result = self._lanes, self._lanes.result
-        lib.fast_receive(
-            self._paths,
-            descriptor,
-            self._header_size,
-            lanes.memory_address,
-            GATHERED_MAX,
-            DATAGRAM_MAX,
-            lanes.scratch_address,
-            _SCRATCH,
-            result,
-        )
-        if result.touched:
-            self._collect(result.touched)
+        if not lanes.begun(descriptor):
+            lib.fast_receive(
+                self._paths,
+                descriptor,
+                self._header_size,
+                lanes.memory_address,
+                GATHERED_MAX,
+                DATAGRAM_MAX,
+                lanes.scratch_address,
+                _SCRATCH,
+                result,
+            )
+            self.collect(result.touched)
         batches = (result.batch[number] for number in range(result.batches))
         return [(one.begun, one.end, one.stride, bool(one.gathered)) for one in batches]
 
@@ -224,14 +302,18 @@ class ReceiveLane(Lane):
         key = bytes(datagram[: size + _ADDRESS])
         return b"" if key in self._refused else key
 
-    def learn(self, key: bytes, datagram: memoryview) -> None:
-        """Find out where datagrams with that header and address go; `datagram` is one of them, and has been taken."""
+    def _enter(self, end: Any) -> None:
+        end.inward = self._paths
+        end.header_size = self._header_size
+
+    def learn(self, key: bytes, datagram: memoryview, descriptor: int) -> None:
+        """Find out where datagrams with that header and address go; `datagram` is one, came from that socket, and has been taken."""
         path = self._find(datagram)
         inlet = None if path is None else self._lanes.ports.get(path.port)
         if path is None or inlet is None or len(key) > _ADDRESS + _HEADER_MAX:
             self._refuse(key)
             return
-        place = self._place(lib.fast_in_slot(key, len(key)), path.received)
+        place = self._place(descriptor, lib.fast_in_slot(key, len(key)), path.received)
         place.key[0 : len(key)] = key
         place.tap, place.runs = inlet()
         place.mtu = path.mtu

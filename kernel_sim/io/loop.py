@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import os
 import select
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 EventHandler = Callable[[int], None]
 """Called with the epoll events of a descriptor. They are a hint: the descriptor may have been drained meanwhile."""
 
 _EVENTS_MAX: Final = 256
+
+Wait = Callable[[float], Sequence[tuple[int, int]]]
+"""Waits for events, for so many seconds (-1: without end). Gives what is ready: descriptors and their events."""
 
 
 class LoopTimer:
@@ -46,7 +51,8 @@ class LoopTimer:
 class Loop:
     """Callbacks on descriptors and on time, in one thread. Implements `ddi.Clock`.
 
-    An exception that a callback raises leaves `run`: to the simulated kernel it is a panic.
+    `waker` is a descriptor; a byte written to it ends a wait. An exception that a callback raises leaves `run`: to the simulated kernel it
+    is a panic.
     """
 
     def __init__(self) -> None:
@@ -58,7 +64,9 @@ class Loop:
         self._stopping = False
         self.disturbed: Callable[[], None] = _nothing
         """Called before whatever is not data path: what was found out about ways through the kernel may not hold any more."""
-        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.wait: Wait = self.poll
+        """How to wait; somebody who deals with some events himself may put something else here."""
+        self._wakeup, self.waker = (end.detach() for end in _nonblocking_pair())
         self.register(self._wakeup, self._woken)
 
     # ------------------------------------------------------------------ descriptors
@@ -83,6 +91,14 @@ class Loop:
         """Forget a descriptor; to be called before it is closed."""
         del self._handlers[fd]
         self._epoll.unregister(fd)
+
+    def poll(self, timeout: float) -> Sequence[tuple[int, int]]:
+        """See `Wait`."""
+        return self._epoll.poll(timeout, _EVENTS_MAX)
+
+    def fileno(self) -> int:
+        """The descriptor of the set of descriptors waited for."""
+        return self._epoll.fileno()
 
     # ------------------------------------------------------------------ time
 
@@ -134,7 +150,7 @@ class Loop:
 
     def _round(self, timeout: float) -> None:
         handlers = self._handlers
-        for fd, events in self._epoll.poll(timeout, _EVENTS_MAX):
+        for fd, events in self.wait(timeout):
             handler = handlers.get(fd)  # an earlier handler of this round may have closed it
             if handler is not None:
                 handler(events)
@@ -144,17 +160,23 @@ class Loop:
     def stop(self) -> None:
         """End `run` after the present round. May be called from a signal handler or another thread."""
         self._stopping = True
-        os.eventfd_write(self._wakeup, 1)
+        with contextlib.suppress(BlockingIOError):  # full: it will wake up
+            os.write(self.waker, b"\0")
 
     def _woken(self, _events: int) -> None:
-        os.eventfd_read(self._wakeup)
+        os.read(self._wakeup, 4096)
 
     def close(self) -> None:
         """Close the loop's own descriptors; those registered stay open and belong to who opened them."""
         self._handlers.clear()
         self._timers.clear()
         os.close(self._wakeup)
+        os.close(self.waker)
         self._epoll.close()
+
+
+def _nonblocking_pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
 
 def _nothing() -> None:

@@ -184,7 +184,7 @@ class TapPort:
             key = lane.conversation(first.data) if lane is not None and allowed is _NO_LIMIT else b""
             self._transmit(chain)
             if key and lane is not None:
-                lane.learn(key, first)
+                lane.learn(key, first, fd)
 
     def inlet(self) -> tuple[int, int]:
         """Where and what kinds of runs a TAP takes, for `fastpath`."""

@@ -272,8 +272,9 @@ class UdpSocket:
             lane = self._lane
             key = lane.address(received) if lane is not None else b""
             self._receive(received, stride, gathered=gathered and end - begun > stride)
-            if key and lane is not None:
-                lane.learn(key, received)
+            descriptor = self._sock.fileno()
+            if key and lane is not None and descriptor >= 0:
+                lane.learn(key, received, descriptor)
 
     # ------------------------------------------------------------------ end
 

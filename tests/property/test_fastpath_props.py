@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -83,7 +84,8 @@ class Counter:
 class World:
     """Lanes, an underlay with one socket, and a peer on the same machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, turning: bool) -> None:
+        self.turning = turning
         self.loop = Loop()
         self.lanes = Lanes(self.loop)
         self.underlay = UdpUnderlay(self.loop, self.lanes)
@@ -113,6 +115,16 @@ class World:
                 got.append(self.peer.recv(70_000))
         return got
 
+    @contextlib.contextmanager
+    def watching(self, descriptor: int, ready: Callable[[int], None]) -> Iterator[Callable[[], None]]:
+        """Gives what deals with what is ready at a descriptor: by turns of the loop, or without it."""
+        if not self.turning:
+            yield lambda: ready(select.EPOLLIN)
+            return
+        self.loop.register(descriptor, ready, data=True)
+        yield self.loop.run_once
+        self.loop.unregister(descriptor)
+
     def close(self) -> None:
         if self.socket is not None:
             self.socket.close()
@@ -122,8 +134,8 @@ class World:
 
 
 @contextlib.contextmanager
-def made() -> Iterator[World]:
-    world = World()
+def made(*, turning: bool = False) -> Iterator[World]:
+    world = World(turning=turning)
     try:
         yield world
     finally:
@@ -152,29 +164,40 @@ def send_all(world: World, lane: SendLane, chain: Sequence[Message], sender: Udp
     for message in chain:
         world.tap.consumer.send(vnet.encode(message) + bytes(message.data))
     frames = octets = 0
-    while True:
-        rest = lane.send(world.tap.kernel.fileno())
-        if not rest:
-            try:
-                world.tap.kernel.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                return frames, octets
-            continue
-        for message in rest:
+
+    def ready(_events: int) -> None:
+        nonlocal frames, octets
+        for message in lane.send(world.tap.kernel.fileno()):
             for frame in plain.cut(message):
                 assert sender.send(HEADER, [frame], world.to, world.port) == 0
                 frames += 1
                 octets += len(frame)
+
+    with world.watching(world.tap.kernel.fileno(), ready) as turn:
+        while _readable(world.tap.kernel):
+            turn()
+    return frames, octets
+
+
+def _readable(end: socket.socket) -> bool:
+    try:
+        end.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def expected(chain: Sequence[Message]) -> list[bytes]:
     return [HEADER + bytes(frame) for message in chain for frame in plain.cut(message)]
 
 
+@pytest.mark.parametrize("turning", [False, True])
 @given(chain=st.lists(messages(), min_size=1, max_size=30), known=st.sets(st.integers(0, KNOWABLE - 1)))
-@settings(max_examples=150, deadline=None)
-def test_what_a_tap_sends_leaves_as_the_same_datagrams_in_the_same_order(chain: list[Message], known: set[int]) -> None:
-    with made() as world:
+@settings(max_examples=120, deadline=None)
+def test_what_a_tap_sends_leaves_as_the_same_datagrams_in_the_same_order(
+    turning: bool, chain: list[Message], known: set[int]
+) -> None:
+    with made(turning=turning) as world:
         sender = world.open()
         path = TransmitPath(sender, HEADER, world.to, world.port, 65_507, world.counter)
         lane = SendLane(world.lanes, lambda _: path)
@@ -182,7 +205,7 @@ def test_what_a_tap_sends_leaves_as_the_same_datagrams_in_the_same_order(chain: 
             sample = Message(FLOWS[number].frame(b""))
             key = lane.conversation(sample.data)
             assert key
-            lane.learn(key, sample)
+            lane.learn(key, sample, world.tap.kernel.fileno())
         frames, octets = (0, 0)
         if known:
             frames, octets = send_all(world, lane, chain, sender)
@@ -233,7 +256,7 @@ def test_what_cannot_be_sent_is_given_back_finished_and_the_conversation_forgott
         run, small = Flow().run(bytes(5000), 1000), Flow().partial(b"abc")
         for chain in ([run], [small, small, run]):
             key = lane.conversation(run.data)
-            lane.learn(key, run)
+            lane.learn(key, run, world.tap.kernel.fileno())
             frames, _ = send_all(world, lane, chain, sender)
             assert frames == sum(one.frames for one in chain)
             assert world.arrived() == expected(chain)
@@ -246,7 +269,7 @@ def test_a_datagram_over_the_limit_goes_the_ordinary_way() -> None:
         path = TransmitPath(sender, HEADER, world.to, world.port, 1000, world.counter)
         lane = SendLane(world.lanes, lambda _: path)
         chain = [Flow().run(bytes(5000), 1000), Flow().partial(bytes(938)), Flow().partial(bytes(939))]
-        lane.learn(lane.conversation(chain[0].data), chain[0])
+        lane.learn(lane.conversation(chain[0].data), chain[0], world.tap.kernel.fileno())
         frames, _ = send_all(world, lane, chain, sender)
         assert (frames, world.counter.frames) == (6, 1)
         assert world.arrived() == expected(chain)
@@ -282,12 +305,11 @@ SENDINGS = st.builds(
 
 def take_all(world: World, lane: ReceiveLane, receiver: UdpSocket, sent: int, seen: list[tuple[bytes, bytes]]) -> None:
     """What a socket does with its lane, the ordinary way being to note header and frame of each datagram, as it comes, in `seen`."""
-    got = 0
-    while got < sent:
-        batches = lane.receive(receiver._sock.fileno())
-        taken = world.tap.taken()
-        seen += [(HEADER, frame) for frame in taken]
-        got += len(taken)
+    descriptor = receiver._sock.fileno()
+
+    def ready(_events: int) -> None:
+        batches = lane.receive(descriptor)
+        seen.extend((HEADER, frame) for frame in world.tap.taken())
         for begun, end, stride, gathered in batches:
             memory = lane.memory[begun:end]
             step = stride if 0 < stride < len(memory) else max(len(memory), 1)
@@ -295,23 +317,31 @@ def take_all(world: World, lane: ReceiveLane, receiver: UdpSocket, sent: int, se
             for at in range(0, max(len(memory), 1), step):
                 one = bytes(memory[at : at + step])
                 seen.append((one[: len(HEADER)], one[len(HEADER) :]))
-                got += 1
-        assert taken or batches, "nothing came"
+
+    world.loop.unregister(descriptor)
+    with world.watching(descriptor, ready) as turn:
+        while len(seen) < sent:
+            before = len(seen)
+            turn()
+            seen.extend((HEADER, frame) for frame in world.tap.taken())
+            assert len(seen) > before, "nothing came"
+    world.loop.register(descriptor, ready, data=True)
 
 
+@pytest.mark.parametrize("turning", [False, True])
 @given(chain=st.lists(SENDINGS, min_size=1, max_size=12), known=st.sets(st.integers(0, 2), min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_datagrams_reach_the_tap_as_the_frames_they_carry_in_the_same_order(
-    chain: list[Sending], known: set[int]
+    turning: bool, chain: list[Sending], known: set[int]
 ) -> None:
-    with made() as world:
+    with made(turning=turning) as world:
         receiver = world.open()
         path = ReceivePath(world.tap, MTU, world.counter)  # type: ignore[arg-type]
         world.lanes.ports[world.tap] = lambda: (world.tap.kernel.fileno(), ALL_RUNS)  # type: ignore[index]
         lane = ReceiveLane(world.lanes, ReceivePaths(len(HEADER), lambda _: path))
         for number in known:
             sample = memoryview(HEADER + MACS[number] + bytes(8))
-            lane.learn(lane.address(sample), sample)
+            lane.learn(lane.address(sample), sample, receiver._sock.fileno())
         wanted: list[tuple[bytes, bytes]] = []
         seen: list[tuple[bytes, bytes]] = []
         peer_underlay = UdpUnderlay(world.loop)
@@ -355,7 +385,7 @@ def test_what_a_tap_does_not_take_is_given_back_from_where_it_stopped() -> None:
         lane = ReceiveLane(world.lanes, ReceivePaths(len(HEADER), lambda _: path))
         frames = [Flow(protocol=UDP, dst=MACS[0], sport=number).frame(bytes(300)) for number in range(1, 61)]
         sample = memoryview(HEADER + frames[0])
-        lane.learn(lane.address(sample), sample)
+        lane.learn(lane.address(sample), sample, receiver._sock.fileno())
         assert receiver.send(HEADER, frames, localhost(world.port), world.port) == 0
         ((begun, end, stride, _),) = lane.receive(receiver._sock.fileno())
         taken = world.tap.taken()
@@ -379,11 +409,11 @@ def test_a_way_is_forgotten_with_everything_else_and_found_again_when_asked() ->
 
         lane = SendLane(world.lanes, find)
         message = Flow().partial(b"abc")
-        lane.learn(lane.conversation(message.data), message)
+        lane.learn(lane.conversation(message.data), message, world.tap.kernel.fileno())
         assert lane.empty
         assert lane.conversation(message.data) == b"", "it is not asked for again while nothing has changed"
         world.loop.disturbed()
-        lane.learn(lane.conversation(message.data), message)
+        lane.learn(lane.conversation(message.data), message, world.tap.kernel.fileno())
         assert not lane.empty
         world.loop.disturbed()
         assert lane.empty

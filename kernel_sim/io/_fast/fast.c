@@ -7,11 +7,14 @@
  * A frame that goes this way leaves the same bytes behind, and the same counts, as one that goes the other.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "helper.h"
@@ -41,6 +44,7 @@
 #define OCTETS_MAX (512u << 10)
 #define RECEIVES_MAX 64
 #define MARKS_MAX 2048
+#define ROUNDS_MAX 64
 
 static uint32_t get16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
 
@@ -446,4 +450,78 @@ void fast_receive(fast_in *paths, int udp, uint32_t header_size, uint8_t *memory
 	}
 	if (begun < end)
 		hand_on(paths, header_size, memory, begun, end, length, 1, merged, merged_room, r);
+}
+
+/* ------------------------------------------------------------------ both */
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+}
+
+/* As epoll takes it: rounded up, so that nobody is woken too early; negative without end. */
+static int milliseconds(int64_t nanoseconds)
+{
+	if (nanoseconds < 0)
+		return -1;
+	return nanoseconds < INT_MAX * (int64_t)1000000 ? (int)((nanoseconds + 999999) / 1000000) : INT_MAX;
+}
+
+/* Deal with what is ready at one descriptor. Returns 0 when something is left for others. */
+static int serve(fast_turn_state *t, int fd, uint32_t events)
+{
+	fast_result *r = &t->result;
+	fast_end *end;
+
+	if (fd >= t->ends_size || events != EPOLLIN)
+		return 0;
+	end = &t->ends[fd];
+	if (!end->outward && !end->inward)
+		return 0;
+	t->begun = 1;
+	if (end->outward)
+		fast_send(end->outward, fd, t->memory, t->memory_size, t->scratch, t->scratch_size, r);
+	else
+		fast_receive(end->inward, fd, end->header_size, t->memory, t->gathered_max, t->datagram_max, t->scratch, t->scratch_size, r);
+	if (r->touched && !end->touched) {
+		end->next = t->changed;
+		t->changed = fd;
+	}
+	end->touched |= r->touched;
+	if (r->message || r->unsent || r->batches)
+		return 0;
+	t->begun = 0;
+	return 1;
+}
+
+/*
+ * Wait, for so many nanoseconds (negative: without end), and go on as long as nothing comes but frames whose way is known; after a number of
+ * rounds come back in any case.
+ */
+void fast_turn(fast_turn_state *t, int64_t nanoseconds)
+{
+	int64_t deadline = nanoseconds > 0 ? now() + nanoseconds : 0, left = nanoseconds;
+	struct epoll_event events[FAST_READY_MAX];
+	int round, at, count;
+
+	t->changed = -1;
+	t->begun = t->count = 0;
+	for (round = 0; round < ROUNDS_MAX && !t->count; round++) {
+		if (round && deadline)
+			left = deadline - now();
+		if (round && nanoseconds >= 0 && left <= 0)
+			return;
+		count = epoll_wait(t->epoll, events, FAST_READY_MAX, milliseconds(left));
+		if (count <= 0)
+			return;
+		for (at = 0; at < count; at++) {
+			if (!t->count && serve(t, events[at].data.fd, events[at].events))
+				continue;
+			t->ready[t->count].fd = events[at].data.fd;
+			t->ready[t->count++].events = events[at].events;
+		}
+	}
 }
