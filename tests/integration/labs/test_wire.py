@@ -84,6 +84,21 @@ def test_every_datagram_on_the_wire_is_complete_and_correct(
             for status in row[5:9]:
                 assert set(status.split(",")) <= {GOOD, ""}, row
             assert int(row[9]) <= 1514, row
+        assert out_of_order(files[where], own) == 0
+
+
+def out_of_order(file: Path, own: str) -> int:
+    """Segments of data over IPv4 that left after a later one of their flow: the sender numbers its packets (the IPv4 identification)."""
+    latest: dict[tuple[str, str], int] = {}
+    late = 0
+    for source, number, stream, port, size in rows(file, "ip.src", "ip.id", "tcp.stream", "tcp.srcport", "tcp.len"):
+        if source.split(",")[0] != own or size in ("", "0") or "," not in number:
+            continue
+        flow, count = (stream, port), int(number.split(",")[1], 16)
+        late += (count - latest.get(flow, count)) % 65536 > 32768
+        latest[flow] = count
+    assert latest, "no TCP over IPv4 was captured"
+    return late
 
 
 def test_overlays_that_share_an_address_and_port_share_one_socket_and_never_mix(
