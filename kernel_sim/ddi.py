@@ -168,6 +168,14 @@ class TransmitPath:
 
 
 @dataclass(slots=True, frozen=True)
+class LocalPath:
+    """The same for a conversation with another port of this kernel: each frame, and each run whole, is delivered to `port` as it is."""
+
+    port: Port
+    sent: Callable[[int, int], None]
+
+
+@dataclass(slots=True, frozen=True)
 class ReceivePath:
     """What the kernel does with every datagram of one encapsulation header and inner destination address, until something is configured.
 
@@ -180,7 +188,7 @@ class ReceivePath:
     received: Callable[[int, int], None]
 
 
-FindTransmitPath = Callable[[Message], TransmitPath | None]
+FindTransmitPath = Callable[[Message], TransmitPath | LocalPath | None]
 """The way of a message; None when each has to be looked at. Changes nothing."""
 
 

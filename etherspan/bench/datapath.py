@@ -24,6 +24,7 @@ import json
 import operator
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,9 +39,15 @@ from etherspan.bench import small
 from etherspan.bench.labs import environment, in_lab, lab, run
 from etherspan.lab.journal import LabDir
 
+PROGRAMS = {"iperf3": "iperf3", "ping": "iputils-ping"}
+"""What measures, and the Debian packages that have it."""
 VALID_NAIVE = (0.008, 0.02)
 CONGESTION = "cubic"
-"""Linux's default. A machine may have another one, and one that paces (bbr) measures its own idea of the path rather than the path."""
+"""Linux's default, asked for by every iperf3. On a machine whose own default is bbr such a connection goes on pacing by timer, since
+iperf3 asks when it has connected already: hence the figures `tcp_unpaced_gbps`."""
+UNPACED = "reno"
+"""What an unpaced connection begins with."""
+CONGESTION_DEFAULT = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 RTT_COUNT = 1000
 RTT_PAUSE = 0.002
 WIRE = {"tx-tcp-segmentation": False, "tx-tcp6-segmentation": False, "tx-udp-segmentation": False, "rx-gro": True}
@@ -115,8 +122,14 @@ def mixed(net: int) -> str:
 
 
 CONTESTANTS = (
-    Contestant("kernel", both(VTEP, 91), measures=("tcp_gbps", "udp64_kpps", "rtt_ms")),
-    Contestant("etherspan", both(HOST, 92), "a:z", "b:z", measures=("tcp_gbps", "tcp8_gbps", "udp64_kpps", "rtt_ms")),
+    Contestant("kernel", both(VTEP, 91), measures=("tcp_gbps", "tcp_unpaced_gbps", "udp64_kpps", "rtt_ms")),
+    Contestant(
+        "etherspan",
+        both(HOST, 92),
+        "a:z",
+        "b:z",
+        measures=("tcp_gbps", "tcp_unpaced_gbps", "tcp8_gbps", "udp64_kpps", "rtt_ms"),
+    ),
     Contestant("naive", both(BARE, 93)),
     Contestant("pure", both(HOST, 94), "a:z", "b:z", engine="python", measures=("tcp_gbps", "udp64_kpps")),
     Contestant("kernel_no_offload", both(VTEP, 95), features=NO_OFFLOAD),
@@ -245,6 +258,20 @@ def tcp(one: Contestant, seconds: int, *options: str) -> float:
     return float(received["bits_per_second"]) / 1e9
 
 
+def tcp_unpaced(one: Contestant, seconds: int) -> float:
+    """TCP that never paced, whatever the machine's default is."""
+    before = in_sender(one, "cat", CONGESTION_DEFAULT).strip()
+    in_sender(one, "sh", "-c", f"echo {UNPACED} > {CONGESTION_DEFAULT}")
+    try:
+        return tcp(one, seconds)
+    finally:
+        in_sender(one, "sh", "-c", f"echo {before} > {CONGESTION_DEFAULT}")
+
+
+def in_sender(one: Contestant, *argv: str | Path) -> str:
+    return run(*in_lab(lab_name(one), one.a, *argv))
+
+
 def udp_kpps(one: Contestant, _seconds: int) -> float:
     """64-byte datagrams a second, in thousands: the highest rate of which at most one in 200 is lost."""
     name = lab_name(one)
@@ -265,6 +292,7 @@ def round_trips(one: Contestant) -> list[float]:
 
 MEASURES: Mapping[str, Callable[[Contestant, int], float]] = {
     "tcp_gbps": tcp,
+    "tcp_unpaced_gbps": tcp_unpaced,
     "tcp8_gbps": lambda one, seconds: tcp(one, seconds, "-P", "8"),
     "tcp_back_gbps": lambda one, seconds: tcp(one, seconds, "-R"),
     "udp64_kpps": udp_kpps,
@@ -342,6 +370,7 @@ def report(figures: Figures, rounds: int, seconds: int) -> dict[str, object]:
     }
     ratios = {
         "tcp_vs_kernel": ratio(figures, ("etherspan", gbps), ("kernel", gbps)),
+        "tcp_vs_kernel_unpaced": ratio(figures, ("etherspan", "tcp_unpaced_gbps"), ("kernel", "tcp_unpaced_gbps")),
         "tcp_vs_kernel_wire": ratio(figures, ("etherspan_wire", gbps), ("kernel_wire", gbps)),
         "tcp_vs_kernel_no_offload": ratio(figures, ("etherspan", gbps), ("kernel_no_offload", gbps)),
         "tcp_pure_vs_naive": ratio(figures, ("pure", gbps), ("naive", gbps)),
@@ -396,6 +425,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args(argv)
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            parser.error(f"{program} is not installed: install it (apt install {package}), then try again")
     figures = measure(CONTESTANTS, options.rounds, options.seconds)
     result = report(figures, options.rounds, options.seconds)
     if options.json:

@@ -14,7 +14,7 @@ from pathlib import Path
 from etherspan.bench.labs import run
 
 SIZE = 64
-"""Bytes of payload."""
+"""Bytes of payload, as `iperf3 -l 64` sends them; the inner frame has 106."""
 LOSS = 0.005
 REACHED = 0.95
 """Of the rate asked for: what a sender has to reach, or the rate is beyond it."""

@@ -1,9 +1,9 @@
 """The compiled data path: frames whose way through the kernel is known go it without the kernel being asked (`_fast/fast.c`).
 
-    TAP ── known conversation ──► socket          socket ── known header and address ──► TAP
+    TAP ── known conversation ──► socket, or another TAP          socket ── known header and address ──► TAP
 
-A port or socket takes the ordinary way with what it does not know, then asks the kernel for the way (`ddi.TransmitPath`, `ddi.ReceivePath`)
-and enters it here. Every way is forgotten before anything but the data path runs: a request on a device node, a timer, a change of a
+A port or socket takes the ordinary way with what it does not know, then asks the kernel for the way (`ddi.TransmitPath` …) and enters
+it here. Every way is forgotten before anything but the data path runs: a request on a device node, a timer, a change of a
 link. So what holds until something is configured or answered holds for as long as it is remembered, and nobody has to say what has changed.
 
 Frames that meet trouble are given back and go the ordinary way, which counts and drops them. Where the module could not be built,
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from kernel_sim.ddi import FindTransmitPath, Port, ReceivePaths, TransmitPath, UnderlaySocket
+from kernel_sim.ddi import FindTransmitPath, LocalPath, Port, ReceivePaths, TransmitPath, UnderlaySocket
 from kernel_sim.io import vnet
 from kernel_sim.io.loop import Loop
 from kernel_sim.sys.message import Buffer, Chain, Message, Packed
@@ -38,6 +38,7 @@ _FRAME_HEADER: Final = 14
 _ENDS: Final = 256
 """Descriptors there is a place for, at first."""
 _ADDRESS: Final = 6
+_NO_LIMIT: Final = 2**32 - 1
 
 Count = Callable[[int, int], None]
 """Adds frames and bytes to somebody's counters."""
@@ -208,7 +209,7 @@ class Lane:
 
 
 class SendLane(Lane):
-    """Of a TAP: conversations that its consumer has with others elsewhere."""
+    """Of a TAP: conversations that its consumer has with others."""
 
     kind = "fast_out"
 
@@ -245,21 +246,28 @@ class SendLane(Lane):
     def learn(self, key: bytes, message: Message, tap: int) -> None:
         """Find out where the frames of a conversation go; `message` is of it, came from that TAP, and has been sent."""
         path = self._find(message)
-        outlet = None if path is None else self._lanes.sockets.get(path.socket)
-        way = None if path is None or outlet is None else outlet(path)
-        if path is None or way is None or len(path.header) > _HEADER_MAX:
-            self._refuse(key)
-            return
-        descriptor, name, segments = way
-        place = self._place(tap, lib.fast_out_slot(key, len(key)), path.sent)
+        slot = lib.fast_out_slot(key, len(key))
+        if isinstance(path, LocalPath):
+            inlet = self._lanes.ports.get(path.port)
+            if inlet is None:
+                self._refuse(key)
+                return
+            place = self._place(tap, slot, path.sent)
+            place.fd, place.runs = inlet()
+            place.local, place.header_size, place.limit = 1, 0, _NO_LIMIT
+        else:
+            outlet = None if path is None else self._lanes.sockets.get(path.socket)
+            way = None if path is None or outlet is None else outlet(path)
+            if path is None or way is None or len(path.header) > _HEADER_MAX:
+                self._refuse(key)
+                return
+            place = self._place(tap, slot, path.sent)
+            place.fd, name, place.segments = way
+            place.name[0 : len(name)] = name
+            place.name_size = len(name)
+            place.header[0 : len(path.header)] = path.header
+            place.local, place.header_size, place.limit = 0, len(path.header), path.limit
         place.key[0 : len(key)] = key
-        place.fd = descriptor
-        place.name[0 : len(name)] = name
-        place.name_size = len(name)
-        place.header[0 : len(path.header)] = path.header
-        place.header_size = len(path.header)
-        place.limit = path.limit
-        place.segments = segments
         place.frames = place.octets = 0
         place.key_size = len(key)
 

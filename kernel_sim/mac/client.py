@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernel_sim.ddi import Port, TransmitPath
+from kernel_sim.ddi import LocalPath, Port, TransmitPath
 from kernel_sim.mac.datapath import ClientDataPath, Receive
 from kernel_sim.mac.enforce import Enforcement
 from kernel_sim.mac.promisc import PromiscCallback, PromiscFlag, PromiscType
@@ -162,17 +162,31 @@ class MacClient(ClientDataPath):
         self._port = port
         self._wire_up()
 
-    def transmit_path(self, message: Message) -> TransmitPath | None:
-        """See `ddi.FindTransmitPath`: while no check, tag or sniffer looks at the frames, and no other client is to have them."""
+    def transmit_path(self, message: Message) -> TransmitPath | LocalPath | None:
+        """See `ddi.FindTransmitPath`: while no check, tag or sniffer looks at the frames."""
         data = message.data
         if self.checks or self._tag or self.mac.promisc or self.address is None or len(data) < ETHER_HDR_LEN:
             return None
         if is_group(bytes(data[:ETHERADDRL])) or is_tagged(data):
             return None
-        if len(self.mac.active_clients) > 1 and bytes(data[:ETHERADDRL]) in self._flows:
-            return None
+        if len(self.mac.active_clients) > 1:
+            flow = self._flows.get(bytes(data[:ETHERADDRL]))
+            if flow is not None:
+                return self._local_path(flow) if isinstance(flow, MacClient) else None
         wire = self.mac.registration.wire_path(message)
         return None if wire is None else TransmitPath(*wire, sent=self._count_sent)
+
+    def _local_path(self, other: MacClient) -> LocalPath | None:
+        found = other.receive_path()
+        if found is None:
+            return None
+        port, received = found
+
+        def sent(frames: int, octets: int) -> None:
+            self._count_sent(frames, octets)
+            received(frames, octets)
+
+        return LocalPath(port, sent)
 
     def receive_path(self) -> tuple[Port, Callable[[int, int], None]] | None:
         """The port behind the client and who counts, while nothing between the MAC and that port looks at frames without tag."""

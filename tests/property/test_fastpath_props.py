@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from etherspan.testing.flows import TIMESTAMP, Flow
 from etherspan.testing.frames import TCP, UDP
-from kernel_sim.ddi import V4_MAPPED_PREFIX, ReceivePath, ReceivePaths, SocketAddress, TransmitPath
+from kernel_sim.ddi import V4_MAPPED_PREFIX, LocalPath, ReceivePath, ReceivePaths, SocketAddress, TransmitPath
 from kernel_sim.io import fastpath, vnet
 from kernel_sim.io.fastpath import Lanes, ReceiveLane, SendLane
 from kernel_sim.io.loop import Loop
@@ -273,6 +273,75 @@ def test_a_datagram_over_the_limit_goes_the_ordinary_way() -> None:
         frames, _ = send_all(world, lane, chain, sender)
         assert (frames, world.counter.frames) == (6, 1)
         assert world.arrived() == expected(chain)
+
+
+# ---------------------------------------------------------------------- from TAP to TAP
+
+
+def pass_all(world: World, lane: SendLane, chain: Sequence[Message], target: Tap) -> int:
+    """The same towards another TAP, the ordinary way being to write it what it takes. Returns how many messages went that way."""
+    for message in chain:
+        world.tap.consumer.send(vnet.encode(message) + bytes(message.data))
+    ordinary = 0
+
+    def ready(_events: int) -> None:
+        nonlocal ordinary
+        for message in lane.send(world.tap.kernel.fileno()):
+            for frame in plain.cut(message):
+                target.kernel.send(vnet.PLAIN + frame)
+            ordinary += 1
+
+    with world.watching(world.tap.kernel.fileno(), ready) as turn:
+        while _readable(world.tap.kernel):
+            turn()
+    return ordinary
+
+
+@pytest.mark.parametrize("turning", [False, True])
+@given(
+    chain=st.lists(messages(), min_size=1, max_size=30),
+    known=st.sets(st.integers(0, KNOWABLE - 1), min_size=1),
+    runs=st.sampled_from((0, 1 << 1, ALL_RUNS)),
+)
+@settings(max_examples=120, deadline=None)
+def test_what_is_for_another_tap_of_the_host_reaches_it_whole(
+    turning: bool, chain: list[Message], known: set[int], runs: int
+) -> None:
+    with made(turning=turning) as world, contextlib.closing(Tap()) as target:
+        world.lanes.ports[target] = lambda: (target.kernel.fileno(), runs)  # type: ignore[index]
+        path = LocalPath(target, world.counter)  # type: ignore[arg-type]
+        lane = SendLane(world.lanes, lambda _: path)
+        prefixes = set()
+        for number in known:
+            sample = Message(FLOWS[number].frame(b""))
+            key = lane.conversation(sample.data)
+            prefixes.add(key)
+            lane.learn(key, sample, world.tap.kernel.fileno())
+        mine = [one for one in chain if lane.conversation(one.data) in prefixes]
+        ordinary = pass_all(world, lane, chain, target)
+        assert target.taken() == [bytes(frame) for message in chain for frame in plain.cut(message)]
+        assert ordinary >= len(chain) - len(mine)
+        if runs == ALL_RUNS:
+            assert ordinary == len(chain) - len(mine)
+            assert world.counter.frames == sum(one.frames for one in mine)
+            assert world.counter.octets == sum(one.bytes_on_wire for one in mine)
+
+
+def test_what_another_tap_does_not_take_is_given_back() -> None:
+    with made() as world, contextlib.closing(Tap(1)) as target:
+        world.lanes.ports[target] = lambda: (target.kernel.fileno(), ALL_RUNS)  # type: ignore[index]
+        lane = SendLane(world.lanes, lambda _: LocalPath(target, world.counter))  # type: ignore[arg-type]
+        chain = [Message(Flow().frame(bytes(300), seq=number)) for number in range(60)]
+        lane.learn(lane.conversation(chain[0].data), chain[0], world.tap.kernel.fileno())
+        for message in chain:
+            world.tap.consumer.send(vnet.PLAIN + bytes(message.data))
+        (refused,) = lane.send(world.tap.kernel.fileno())
+        taken = target.taken()
+        assert 0 < len(taken) < len(chain)
+        assert [*taken, bytes(refused.data)] == [bytes(one.data) for one in chain[: len(taken) + 1]]
+        assert world.counter.frames == len(taken)
+        (following,) = lane.send(world.tap.kernel.fileno())
+        assert following.data == chain[len(taken) + 1].data
 
 
 # ---------------------------------------------------------------------- in

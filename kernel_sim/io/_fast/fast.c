@@ -220,6 +220,46 @@ static int flush(fast_out *paths, waiting *w, uint8_t *scratch, fast_result *r)
 	return !size || settle(paths, w->path, scratch, size, w->stride, r);
 }
 
+static int write_message(int tap, const uint8_t *data, const hw_message *m)
+{
+	uint8_t header[VNET_SIZE] = {0};
+	struct iovec parts[2] = {{header, sizeof header}, {(void *)(uintptr_t)(data + m->offset), m->size}};
+	uint16_t word[4] = {0, 0, 0, 0};
+
+	if (m->mss || m->partial) {
+		header[0] = m->partial ? NEEDS_CSUM : 0;
+		header[1] = m->mss ? (uint8_t)m->gso : 0;
+		word[0] = m->mss ? (uint16_t)m->hdr_len : 0;
+		word[1] = (uint16_t)m->mss;
+		word[2] = (uint16_t)m->start;
+		word[3] = (uint16_t)m->stuff;
+		memcpy(header + 2, word, sizeof word);
+	}
+	return writev(tap, parts, 2) < 0 ? -1 : 0;
+}
+
+/* Give a message to the TAP it is for. */
+static int pass_on(fast_out *p, const uint8_t *f, size_t size, const marks *m)
+{
+	hw_message whole = {0};
+	size_t frames = m->mss ? (size - m->hdr_len + m->mss - 1) / m->mss : 1;
+
+	if (m->mss && !(p->runs >> m->gso & 1))
+		return -1;
+	whole.size = (uint32_t)size;
+	whole.partial = m->partial;
+	whole.start = m->start;
+	whole.stuff = m->stuff;
+	whole.gso = m->gso;
+	whole.mss = m->mss;
+	whole.hdr_len = m->hdr_len;
+	if (write_message(p->fd, f, &whole) < 0)
+		return -1;
+	p->frames += frames;
+	p->octets += size + (frames - 1) * m->hdr_len;
+	return 0;
+}
+
 void fast_send(fast_out *paths, int tap, uint8_t *memory, size_t room, uint8_t *scratch, size_t scratch_room, fast_result *r)
 {
 	waiting w = {0};
@@ -247,6 +287,15 @@ void fast_send(fast_out *paths, int tap, uint8_t *memory, size_t room, uint8_t *
 			flush(paths, &w, scratch, r);
 			r->message = (uint32_t)got;
 			return;
+		}
+		if (p->local) {
+			if (!flush(paths, &w, scratch, r) || pass_on(p, f, size, &m) < 0) {
+				p->key_size = 0;
+				r->message = (uint32_t)got;
+				return;
+			}
+			r->touched |= 1ull << (p - paths);
+			continue;
 		}
 		if (m.mss) {
 			size_t stride = p->header_size + m.hdr_len + m.mss;
@@ -299,24 +348,6 @@ static uint32_t claimed(const uint8_t *f, size_t size)
 	if (size >= ETHER_SIZE + 40 && get16(f + 12) == SAP_IPV6)
 		return ETHER_SIZE + 40 + get16(f + 18);
 	return 0;
-}
-
-static int write_message(int tap, const uint8_t *data, const hw_message *m)
-{
-	uint8_t header[VNET_SIZE] = {0};
-	struct iovec parts[2] = {{header, sizeof header}, {(void *)(uintptr_t)(data + m->offset), m->size}};
-	uint16_t word[4] = {0, 0, 0, 0};
-
-	if (m->mss || m->partial) {
-		header[0] = m->partial ? NEEDS_CSUM : 0;
-		header[1] = m->mss ? (uint8_t)m->gso : 0;
-		word[0] = m->mss ? (uint16_t)m->hdr_len : 0;
-		word[1] = (uint16_t)m->mss;
-		word[2] = (uint16_t)m->start;
-		word[3] = (uint16_t)m->stuff;
-		memcpy(header + 2, word, sizeof word);
-	}
-	return writev(tap, parts, 2) < 0 ? -1 : 0;
 }
 
 static void leave(fast_result *r, size_t begun, size_t end, size_t stride, int gathered)

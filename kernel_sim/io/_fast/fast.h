@@ -3,11 +3,15 @@
 #define FAST_SLOTS 64
 #define FAST_READY_MAX 256
 
-/* A conversation that leaves by a socket. `key` is what `fast_conversation` gave; `key_size` 0: the place is free. */
+/*
+ * A conversation that leaves by a socket, or `local`: whose messages `fd`, a TAP, gets as they are, runs if it takes such `runs`. `key` is what `fast_conversation` gave; `key_size` 0: the place is free.
+ */
 typedef struct {
 	uint8_t key[52];
 	uint32_t key_size;
 	int fd;
+	int local;
+	uint32_t runs;
 	uint8_t name[28];
 	uint32_t name_size;
 	uint8_t header[64];
