@@ -154,9 +154,9 @@ class PortFactory(Protocol):
 class TransmitPath:
     """What the kernel does with every frame of a conversation, until something is configured or answered.
 
-    A conversation are the unicast frames, without VLAN tag, of one pair of MAC and IP addresses, protocol TCP or UDP, and ports. Each is
-    sent by `socket` to `to` from `source_port` behind `header`; a datagram of more than `limit` bytes is not. `sent` is to be told how
-    many frames of how many bytes went.
+    A conversation are the unicast frames, without VLAN tag, of one pair of MAC and IP addresses, protocol TCP or UDP, and ports; or of
+    ICMP and one type, echo request or reply. Each is sent by `socket` to `to` from `source_port` behind `header`; a datagram of more than
+    `limit` bytes is not. `sent` is to be told how many frames of how many bytes went.
     """
 
     socket: UnderlaySocket

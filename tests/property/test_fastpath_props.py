@@ -230,6 +230,28 @@ def test_frames_that_make_no_conversation_are_never_known() -> None:
         assert lane.conversation(fragment) == b""
 
 
+@pytest.mark.parametrize(
+    ("v6", "protocol", "known", "unknown"), [(False, 1, (8, 0), (3, 5, 11)), (True, 58, (128, 129), (1, 2, 130, 135))]
+)
+def test_echoes_are_conversations_by_their_type_and_other_icmp_is_not(
+    v6: bool, protocol: int, known: tuple[int, ...], unknown: tuple[int, ...]
+) -> None:
+    def frame(kind: int, rest: bytes) -> bytes:
+        made = bytearray(Flow(protocol=UDP, v6=v6).frame(rest))
+        made[20 if v6 else 23] = protocol
+        at = 54 if v6 else 34
+        made[at : at + 8] = bytes((kind, 0)) + rest[:6]
+        return bytes(made)
+
+    with made() as world:
+        lane = SendLane(world.lanes, lambda _: None)
+        keys = [{lane.conversation(frame(kind, rest)) for rest in (b"abcdef", b"ghijklmnop")} for kind in known]
+        assert all(len(of_one) == 1 for of_one in keys)
+        assert len(set.union(*keys)) == len(known)
+        assert b"" not in set.union(*keys)
+        assert {lane.conversation(frame(kind, b"abcdef")) for kind in unknown} == {b""}
+
+
 @pytest.mark.parametrize("what", ["dst", "src", "addresses", "sport", "dport", "protocol"])
 def test_everything_that_policy_or_source_port_may_look_at_makes_another_conversation(what: str) -> None:
     other = {

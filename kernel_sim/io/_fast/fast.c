@@ -33,6 +33,8 @@
 #define SAP_VLAN 0x8100
 #define TCP 6
 #define UDP 17
+#define ICMP 1
+#define ICMPV6 58
 #define UDP_STUFF 6
 
 #define SOL_UDP 17
@@ -57,9 +59,21 @@ static uint32_t hash(const uint8_t *p, uint32_t n)
 	return (h ^ h >> 16) % FAST_SLOTS;
 }
 
+static int transport(uint32_t protocol, int echo, const uint8_t *p, uint8_t *key)
+{
+	if (protocol == TCP || protocol == UDP) {
+		memcpy(key, p, 4);
+		return 1;
+	}
+	memset(key, 0, 4);
+	key[0] = p[0];
+	return echo;
+}
+
 /*
  * What tells one conversation from another: MAC addresses, ethertype, protocol, IP addresses and ports, of TCP and UDP to one station without
- * VLAN tag, IPv4 options, IPv6 extension headers or fragmentation. Returns its length in `key`, 0 for any other frame.
+ * VLAN tag, IPv4 options, IPv6 extension headers or fragmentation; of echo requests and replies, the type instead of ports. Returns its length
+ * in `key`, 0 for any other frame.
  */
 int fast_conversation(const uint8_t *f, size_t size, uint8_t *key)
 {
@@ -70,18 +84,18 @@ int fast_conversation(const uint8_t *f, size_t size, uint8_t *key)
 	sap = get16(f + 12);
 	memcpy(key, f, 14);
 	if (sap == SAP_IP) {
-		if (f[14] != 0x45 || get16(f + 20) & 0x3fff || (f[23] != TCP && f[23] != UDP))
+		if (f[14] != 0x45 || get16(f + 20) & 0x3fff)
 			return 0;
 		key[14] = f[23];
-		memcpy(key + 15, f + 26, 12);
-		return 27;
+		memcpy(key + 15, f + 26, 8);
+		return transport(f[23], f[23] == ICMP && (f[34] == 8 || f[34] == 0), f + 34, key + 23) ? 27 : 0;
 	}
 	if (sap == SAP_IPV6) {
-		if (size < ETHER_SIZE + 40 + 8 || f[14] >> 4 != 6 || (f[20] != TCP && f[20] != UDP))
+		if (size < ETHER_SIZE + 40 + 8 || f[14] >> 4 != 6)
 			return 0;
 		key[14] = f[20];
-		memcpy(key + 15, f + 22, 36);
-		return 51;
+		memcpy(key + 15, f + 22, 32);
+		return transport(f[20], f[20] == ICMPV6 && f[54] >> 1 == 64, f + 54, key + 47) ? 51 : 0;
 	}
 	return 0;
 }
