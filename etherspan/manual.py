@@ -79,7 +79,7 @@ def find(name: str, section: str | None = None) -> Page:
     others = [page.title for page in known if page.name == name]
     near = others or [
         page.title
-        for close in difflib.get_close_matches(name, {page.name for page in known}, cutoff=0.5)
+        for close in difflib.get_close_matches(name, {page.name for page in known}, cutoff=0.6)
         for page in known
         if page.name == close
     ]
