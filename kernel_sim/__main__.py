@@ -36,6 +36,7 @@ from kernel_sim.io.zones import Zones
 from kernel_sim.kernel import Kernel
 from kernel_sim.mac import hw_emul
 from kernel_sim.sys.errno import KernelError
+from kernel_sim.sys.tunables import Tunables, read_system
 
 EXIT_CANNOT_RUN: Final = 95
 """What a restarter takes as a fatal error: it does not try again."""
@@ -159,12 +160,34 @@ def _assemble(root: Path, group: int, machine: contextlib.ExitStack, report: Cal
     netlink.subscribe_paths(underlay.paths_changed)
     ports = TapPorts(loop, Zones(root / paths.ZONE_NS, MACHINE_NAMESPACES), group, report, lanes)
     machine.callback(ports.close)
-    kernel = Kernel(clock=loop, random=SystemRandom(), underlay=underlay, ports=ports, encap_plugins=(), phys=netlink)
+    kernel = Kernel(
+        clock=loop,
+        random=SystemRandom(),
+        underlay=underlay,
+        ports=ports,
+        encap_plugins=(),
+        phys=netlink,
+        tunables=_read_system(root / paths.SYSTEM, report),
+    )
     machine.callback(kernel.close)
     machine.callback(ports.remove_devices)  # all at once, before each is closed
     _load_encap_plugins(kernel, report)
     machine.callback(DeviceNodes(loop, root, kernel).close)
     return loop
+
+
+def _read_system(file: Path, report: Callable[[str], object]) -> Tunables:
+    """What etc/system sets. What is wrong with it is reported, and the rest holds; without the file nothing is set."""
+    try:
+        tunables, complaints = read_system(file.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        return Tunables()
+    except OSError as error:
+        report(f"{file}: {error.strerror}; no variable is set")
+        return Tunables()
+    for complaint in complaints:
+        report(f"{file}: {complaint}")
+    return tunables
 
 
 def _load_encap_plugins(kernel: Kernel, report: Callable[[str], object]) -> None:

@@ -87,8 +87,16 @@ class Receive(Protocol):
 class Underlay(Protocol):
     """The IP network under the overlays."""
 
-    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
+    def open(
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        paths: ReceivePaths | None = None,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> UnderlaySocket:
         """Bind a datagram socket. `paths` tells where datagrams like one that was received go, for an underlay that can take them there.
+
+        Who gives `heard` is told before each `receive` what address (16 bytes) the batch is from, and nothing is gathered then.
 
         Errors: EADDRNOTAVAIL, EADDRINUSE, EACCES and whatever else bind gives, as `KernelError`; nothing is left behind.
         """

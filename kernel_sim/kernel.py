@@ -27,6 +27,7 @@ from kernel_sim.sys import dld, es, overlay, vnic
 from kernel_sim.sys.codec import EsLinkList, EsNameClear, EsNameSet, VnicCreate, VnicDelete, VnicInfo, VnicModify
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.kstat import KstatEntry
+from kernel_sim.sys.tunables import Tunables
 from kernel_sim.vnic import VnicControl
 
 __all__ = ["Credentials", "Kernel", "OverlayHandle", "Reply"]
@@ -49,6 +50,7 @@ class Kernel:
         ports: PortFactory,
         encap_plugins: Sequence[EncapPlugin],
         phys: PhysLinks | None = None,
+        tunables: Tunables | None = None,
     ) -> None:
         self._now = clock.now
         self._began = clock.now()
@@ -59,7 +61,11 @@ class Kernel:
             self.maclayer, self.links, ports, lambda linkid: etherstub.registration(linkid, self.watch)
         )
         self.overlays = OverlayDriver(
-            maclayer=self.maclayer, links=self.links, underlay=underlay, plugins=PluginRegistry(encap_plugins)
+            maclayer=self.maclayer,
+            links=self.links,
+            underlay=underlay,
+            plugins=PluginRegistry(encap_plugins),
+            tunables=tunables or Tunables(),
         )
         self.lookups = LookupQueue(clock)
         self._targets = TargetControl(self.overlays, self.lookups)

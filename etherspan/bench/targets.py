@@ -57,7 +57,7 @@ def frames_per_second(targets: int) -> float:
     clock = MemoryClock()
     host = MemoryHost(clock, MemoryNetwork(clock), "10.0.0.1")
     sink = _Sink()
-    host.underlay.open = lambda address, receive, paths=None: sink  # type: ignore[assignment,method-assign,return-value]
+    host.underlay.open = lambda *_, **__: sink  # type: ignore[assignment,method-assign]
     linkid = host.create_overlay("ov0", 23, to=None)
     host.targ(targ.OVERLAY_TARG_ASSOCIATE, TargAssociate(linkid, TargMode.DYNAMIC, linkid, DEST_IP_PORT, Point()))
     host.dld(overlay.OVERLAY_IOC_ACTIVATE, OverlayLink(linkid))

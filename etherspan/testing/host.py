@@ -49,6 +49,7 @@ from kernel_sim.sys.es import ES_NAME_CLEAR, ES_NAME_SET
 from kernel_sim.sys.kstat import KstatNamed
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import TargMode
+from kernel_sim.sys.tunables import Tunables
 from kernel_sim.sys.vnic import VnicCreateFlag, VnicMacAddrType
 
 ROOT = Credentials(0, privileged=True)
@@ -102,6 +103,7 @@ class MemoryHost:
         plugins: Sequence[EncapPlugin] = (VXLAN,),
         phys: MemoryPhys | None = None,
         seed: int = 0,
+        tunables: Tunables | None = None,
     ) -> None:
         self.clock = clock
         self.addresses = addresses
@@ -114,6 +116,7 @@ class MemoryHost:
             ports=self.factory,
             encap_plugins=plugins,
             phys=phys,
+            tunables=tunables,
         )
         self._varpd: OverlayHandle | None = None
         self._last_id = 0

@@ -159,6 +159,8 @@ class MemoryNetwork:
                 self.unreached(datagram)
             return
         memory = bytearray().join(one.payload for one in batch)
+        if socket.heard is not None:
+            socket.heard(batch[0].source.ip)
         socket.receive(memoryview(memory), len(batch[0].payload))
         memory[:] = b"\xa5" * len(memory)
 
@@ -176,13 +178,19 @@ class MemoryUnderlay:
         self.sockets: dict[SocketAddress, MemorySocket] = {}
         self.send_errno = 0
 
-    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> MemorySocket:
+    def open(
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        paths: ReceivePaths | None = None,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> MemorySocket:
         if not (_any(address.ip) or _is_loopback(address.ip) or address.ip in self.addresses):
             raise KernelError(Errno.EADDRNOTAVAIL, f"{address.ip.hex()} is not an address of this machine")
         for other in self.sockets:
             if other.port == address.port and (other.ip == address.ip or _any(other.ip) or _any(address.ip)):
                 raise KernelError(Errno.EADDRINUSE, f"port {address.port} is taken")
-        self.sockets[address] = made = MemorySocket(self, address, receive)
+        self.sockets[address] = made = MemorySocket(self, address, receive, heard)
         return made
 
     def socket_for(self, to: SocketAddress) -> MemorySocket | None:
@@ -204,9 +212,16 @@ class MemoryUnderlay:
 class MemorySocket:
     """See `kernel_sim.ddi.UnderlaySocket`."""
 
-    def __init__(self, underlay: MemoryUnderlay, bound: SocketAddress, receive: Receive) -> None:
+    def __init__(
+        self,
+        underlay: MemoryUnderlay,
+        bound: SocketAddress,
+        receive: Receive,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.bound = bound
         self.receive = receive
+        self.heard = heard
         self._underlay = underlay
 
     def send(self, header: bytes, frames: Sequence[Buffer], to: SocketAddress, source_port: int) -> int:

@@ -23,6 +23,7 @@ ZONES: Final = "etc/zones"
 ZONE_NS: Final = "var/run/zones"
 LOGS: Final = "var/svc/log"
 HOSTS: Final = "etc/inet/hosts"
+SYSTEM: Final = "etc/system"
 
 _REAL_ROOT_DEFAULT: Final = Path("/var/lib/etherspan/host")
 _UID_MAP: Final = Path("/proc/self/uid_map")

@@ -15,10 +15,10 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from kernel_sim.ddi import Receive, ReceivePaths, SocketAddress, TransmitPath
+from kernel_sim.ddi import V4_MAPPED_PREFIX, Receive, ReceivePaths, SocketAddress, TransmitPath
 from kernel_sim.io.errors import os_errors
 from kernel_sim.io.fastpath import Lanes, ReceiveLane
 from kernel_sim.io.loop import Loop
@@ -71,9 +71,15 @@ class UdpUnderlay:
         self._sockets: set[UdpSocket] = set()
         self._source_ports: dict[bytes, SourcePorts] = {}
 
-    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UdpSocket:
+    def open(
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        paths: ReceivePaths | None = None,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> UdpSocket:
         """See `ddi.Underlay.open`."""
-        opened = UdpSocket(self, address, receive, self._hold_source_ports(address), paths)
+        opened = UdpSocket(self, address, receive, self._hold_source_ports(address), paths, heard)
         self._sockets.add(opened)
         return opened
 
@@ -112,7 +118,9 @@ class UdpSocket:
         receive: Receive,
         source_ports: SourcePorts,
         paths: ReceivePaths | None,
+        heard: Callable[[bytes], None] | None,
     ) -> None:
+        self._heard = heard
         self._underlay = underlay
         self._address = address
         self._receive = receive
@@ -240,15 +248,18 @@ class UdpSocket:
                 return
         memory = self._memory
         receive_into = self._sock.recvmsg_into
+        heard = self._heard
         begun = end = length = 0
         for _ in range(BATCH):
             try:
-                size, ancillary, _, _ = receive_into((memory[end:],), _ANCILLARY)
+                size, ancillary, _, sender = receive_into((memory[end:],), _ANCILLARY)
             except BlockingIOError:
                 break
             except OSError:  # an error a datagram of ours met on its way
                 continue
-            alone = ancillary or not size
+            alone = ancillary or not size or heard is not None
+            if heard is not None:
+                heard(_packed(sender[0]))
             if begun < end and (alone or size > length or (end - begun) % length):
                 self._hand_on(memory, begun, end, length)
                 begun = end
@@ -285,6 +296,13 @@ class UdpSocket:
         self._underlay.loop.unregister(self._sock.fileno())
         self._sock.close()
         self._underlay.release(self, self._address)
+
+
+def _packed(host: str) -> bytes:
+    """The 16 bytes of an address as a socket gives it."""
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return V4_MAPPED_PREFIX + socket.inet_aton(host)
 
 
 def _text(address: SocketAddress) -> str:

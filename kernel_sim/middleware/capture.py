@@ -85,13 +85,19 @@ class CapturedUnderlay:
         self._inner = inner
         self._seen = seen
 
-    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
+    def open(
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        paths: ReceivePaths | None = None,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> UnderlaySocket:
         def seen_receive(buffer: memoryview, stride: int, /, *, gathered: bool = False) -> None:
             for datagram in datagrams(buffer, stride):
                 self._seen(Way.TO_KERNEL, address, None, datagram)
             receive(buffer, stride, gathered=gathered)
 
-        return _CapturedSocket(self._inner.open(address, seen_receive), address, self._seen)
+        return _CapturedSocket(self._inner.open(address, seen_receive, heard=heard), address, self._seen)
 
 
 @dataclass(slots=True, frozen=True)

@@ -234,8 +234,14 @@ class FaultyUnderlay:
         self._inner = inner
         self._faults = faults
 
-    def open(self, address: SocketAddress, receive: Receive, paths: ReceivePaths | None = None) -> UnderlaySocket:
-        return _FaultySocket(self._inner.open(address, receive), self._faults)
+    def open(
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        paths: ReceivePaths | None = None,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> UnderlaySocket:
+        return _FaultySocket(self._inner.open(address, receive, heard=heard), self._faults)
 
 
 class _FaultySocket:

@@ -7,6 +7,7 @@ entry of a frame, the cache ioctls, who has answered, and the end, by another AS
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -17,13 +18,16 @@ from kernel_sim.overlay.lookup import LookupQueue
 from kernel_sim.overlay.target import Association, Destination, Target, Verdict
 from kernel_sim.sys.codec import CacheEntry, Point
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import ETHER_HDR_LEN, ETHERADDRL, format_mac
+from kernel_sim.sys.ethernet import ETHER_HDR_LEN, ETHERADDRL, format_mac, is_group
 from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay_common import DEST_IP_PORT
 from kernel_sim.sys.overlay_target import MARKER_DONE, OVERLAY_TARGET_CACHE_DROP, TargMode
+from kernel_sim.sys.tunables import Tunables
 
 DESTINATIONS_MAX: Final = 1 << 16
 """Destinations that are shared at a time; there are as many as hosts."""
+PROBES_MAX: Final = 16
+"""Senders that are asked for at a time (`overlay_source_filter`)."""
 TEARDOWN_SECONDS: Final = 1.0
 """How long DELETE waits for the lookups that were handed out (KRN-Q9)."""
 
@@ -34,7 +38,17 @@ class DynamicTarget:
     mode = TargMode.DYNAMIC
     fixed = None
 
-    def __init__(self, device: Parking, association: Association, queue: LookupQueue) -> None:
+    def __init__(
+        self, device: Parking, association: Association, queue: LookupQueue, tunables: Tunables | None = None
+    ) -> None:
+        limits = tunables or Tunables()
+        self._targets_max = limits.overlay_targets_max
+        self._rate = limits.overlay_lookup_rate
+        self._limited = bool(self._targets_max or self._rate)
+        self._tokens = float(self._rate)
+        self._counted = queue.clock.now()
+        self._named: set[bytes] = set()
+        self._probes: dict[bytes, TargetEntry] = {}
         self.device = device
         self.varpd_id = association.varpd_id
         self._queue = queue
@@ -47,8 +61,8 @@ class DynamicTarget:
         self._deadline: Timer | None = None
 
     def __iter__(self) -> Iterator[TargetEntry]:
-        """Its entries, in the order they were made."""
-        return iter(self._entries.values())
+        """Its entries, in the order they were made, then what is asked for without a frame."""
+        return itertools.chain(self._entries.values(), self._probes.values())
 
     @property
     def outstanding(self) -> int:
@@ -58,6 +72,9 @@ class DynamicTarget:
     def destination(self, point: Point) -> Destination:
         """What a point is to the transmit path: one object for all entries with the same, so that their frames leave together."""
         address = SocketAddress(point.ip, point.port)
+        if len(self._named) >= DESTINATIONS_MAX:
+            self._named.clear()
+        self._named.add(point.ip)
         found = self._destinations.get(address)
         if found is None:
             if len(self._destinations) >= DESTINATIONS_MAX:
@@ -77,6 +94,8 @@ class DynamicTarget:
         entry = self._entries.get(bytes(data[:ETHERADDRL]))
         if entry is not None and entry.verdict is not None:
             return entry.verdict
+        if self._limited and (refused := self._refusal(entry)) is not None:
+            return refused
         self._park(entry, message)
         return None
 
@@ -85,6 +104,63 @@ class DynamicTarget:
         entry = self._entries.get(bytes(message.data[:ETHERADDRL])) if self._usable else None
         verdict = None if entry is None else entry.verdict
         return verdict if isinstance(verdict, Destination) else None
+
+    def _refusal(self, entry: TargetEntry | None) -> DeviceDrop | None:
+        """Why a frame cannot be parked, by the limits of `tunables`."""
+        if (entry is None or not entry.pending) and not self._may_ask():
+            return DeviceDrop.TX_LOOKUP_RATE
+        if entry is None and self._targets_max and not self._make_room():
+            return DeviceDrop.TX_TARGETS_FULL
+        return None
+
+    def _may_ask(self) -> bool:
+        """Take one lookup from what is allowed: `overlay_lookup_rate` a second, as many at once."""
+        if not self._rate:
+            return True
+        now = self._queue.clock.now()
+        self._tokens = min(self._tokens + (now - self._counted) * self._rate, float(self._rate))
+        self._counted = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _make_room(self) -> bool:
+        """Let the oldest entries go that nobody waits for and nobody has set to drop, until another one fits."""
+        while len(self._entries) >= self._targets_max:
+            idle = (one for one in self._entries.values() if not (one.pending or one.flags & EntryFlag.DROP))
+            oldest = next(idle, None)
+            if oldest is None:
+                return False
+            del self._entries[oldest.mac]
+            self._order.remove(oldest.mac)
+        return True
+
+    # ------------------------------------------------------------------ who may send
+
+    def named(self, ip: bytes) -> bool:
+        """See `Target.named`: an answer, or somebody who set the cache, has named it since the last flush."""
+        return ip in self._named
+
+    def identify(self, mac: bytes, by: bytes) -> None:
+        """See `Target.identify`: a lookup without a frame, whose answer stays out of the cache. So many at once."""
+        known = self._entries.get(mac)
+        busy = mac in self._probes or len(self._probes) >= PROBES_MAX or self._gone is not None
+        if (
+            busy
+            or not self._usable
+            or is_group(mac)
+            or (known is not None and known.flags & (ANSWERED | EntryFlag.PENDING))
+        ):
+            return
+        if not self._may_ask():
+            return
+        probe = self._probes[mac] = TargetEntry(mac, self._queue.new_reqid(), self)
+        probe.asked_by = by
+        probe.change(add=EntryFlag.PENDING)
+        self._queue.enqueue(probe)
+
+    # ------------------------------------------------------------------ parking
 
     def _park(self, entry: TargetEntry | None, message: Message) -> None:
         new = entry is None
@@ -131,6 +207,7 @@ class DynamicTarget:
 
     def cache_flush(self) -> None:
         """See `Target.cache_flush`."""
+        self._named.clear()
         for entry in self:
             entry.change(clear=ANSWERED)
 
@@ -152,6 +229,8 @@ class DynamicTarget:
 
     def answered(self, entry: TargetEntry, *, drain: bool) -> None:
         """A lookup was answered. While the device is being deleted one answer an entry is enough (KRN 2.8)."""
+        if entry.asked_by:
+            self._probes.pop(entry.mac, None)
         if self._gone is not None:
             entry.change(clear=EntryFlag.PENDING)
             self._check_gone()
@@ -192,6 +271,9 @@ class DynamicTarget:
         """Take over the pending entries of the target before; they keep their frames and their place."""
         for entry in entries:
             entry.target = self
+            if entry.asked_by:
+                self._probes[entry.mac] = entry
+                continue
             entry.change(clear=ANSWERED)
             self._entries[entry.mac] = entry
             self._order.append(entry.mac)

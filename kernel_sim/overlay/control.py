@@ -90,7 +90,7 @@ class TargetControl:
     def __init__(self, driver: OverlayDriver, queue: LookupQueue) -> None:
         self.makers: dict[TargMode, TargetMaker] = {
             TargMode.POINT: lambda _, association: PointTarget(association),
-            TargMode.DYNAMIC: lambda device, association: DynamicTarget(device, association, queue),
+            TargMode.DYNAMIC: lambda device, association: DynamicTarget(device, association, queue, driver.tunables),
         }
         self._driver = driver
         self._queue = queue

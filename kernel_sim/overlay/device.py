@@ -22,15 +22,16 @@ from kernel_sim.mac.provider import WirePath
 from kernel_sim.mac.watch import DropWatch
 from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.fm import Fault
-from kernel_sim.overlay.mux import Mux, MuxTable
+from kernel_sim.overlay.mux import ORIGINAL, Mux, MuxTable
 from kernel_sim.overlay.plugin import EncapInstance, EncapPlugin
 from kernel_sim.overlay.target import Target
 from kernel_sim.overlay.transmit import Transmitter
 from kernel_sim.sys.dld import LinkState
 from kernel_sim.sys.errno import Errno, KernelError
-from kernel_sim.sys.ethernet import ETHERADDRL
+from kernel_sim.sys.ethernet import ETHER_HDR_LEN, ETHERADDRL
 from kernel_sim.sys.message import Chain, Message
 from kernel_sim.sys.overlay import OVERLAY_MTU_DEFAULT, OVERLAY_MTU_MAX, OVERLAY_MTU_MIN
+from kernel_sim.sys.tunables import Tunables
 
 
 class DeviceFlag(enum.IntFlag):
@@ -55,6 +56,7 @@ class OverlayDevice:
         instance: EncapInstance,
         muxes: MuxTable,
         watch: DropWatch | None = None,
+        tunables: Tunables = ORIGINAL,
     ) -> None:
         self.linkid = linkid
         self.vnetid = vnetid
@@ -66,6 +68,7 @@ class OverlayDevice:
         self.drops = DropCounters(DeviceDrop, watch, linkid)
         self.mac: Mac
         self._mtu = OVERLAY_MTU_DEFAULT
+        self._mac_check = tunables.overlay_mac_check
         self._muxes = muxes
         self._socket: tuple[Mux, UnderlaySocket] | None = None
         self._transmitter: Transmitter | None = None
@@ -123,6 +126,8 @@ class OverlayDevice:
 
     def receive_path(self, frame: memoryview) -> ReceivePath | None:
         """See `ddi.ReceivePaths`."""
+        if self._mac_check:
+            return None
         found = self.mac.receive_path(bytes(frame[:ETHERADDRL]))
         return None if found is None else ReceivePath(found[0], self._mtu, found[1])
 
@@ -136,7 +141,28 @@ class OverlayDevice:
 
     def receive(self, frames: Sequence[memoryview], segment: int = 0) -> None:
         """Frames from the wire, in order. They are not validated here (KRN 3)."""
+        if self._mac_check:
+            frames = self._not_ours(frames)
         self.mac.receive(hw_emul.receive(frames, self._mtu, segment))
+
+    def _not_ours(self, frames: Sequence[memoryview]) -> Sequence[memoryview]:
+        """The frames that do not come in the name of one of our VNICs."""
+        ours = {client.address for client in self.mac.active_clients}
+        passed = [frame for frame in frames if bytes(frame[ETHERADDRL : 2 * ETHERADDRL]) not in ours]
+        if len(passed) < len(frames):
+            lost = [frame for frame in frames if bytes(frame[ETHERADDRL : 2 * ETHERADDRL]) in ours]
+            self.drops.drop_frames(DeviceDrop.RX_LOCAL_MAC, lost)
+        return passed
+
+    def admits(self, source: bytes, frames: Sequence[memoryview]) -> bool:
+        """See `mux.Receiver`. A sender nobody has named is asked for by the MAC address it sends from, and is heard once it is named."""
+        if self.target is not None and self.target.named(source):
+            return True
+        self.drops.drop_frames(DeviceDrop.RX_SOURCE, frames)
+        if self.target is not None and frames and len(frames[0]) >= ETHER_HDR_LEN:
+            first = frames[0]
+            self.target.identify(bytes(first[ETHERADDRL : 2 * ETHERADDRL]), bytes(first[:ETHERADDRL]))
+        return False
 
     def inject(self, frame: bytes) -> None:
         """A frame from varpd, as if just received; the device need not be started (KRN 2.7)."""

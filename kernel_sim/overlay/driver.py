@@ -16,7 +16,7 @@ from kernel_sim.mac.provider import MacRegistration
 from kernel_sim.overlay.device import OverlayDevice
 from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.fm import FaultManager, Impact
-from kernel_sim.overlay.mux import MuxTable
+from kernel_sim.overlay.mux import ORIGINAL, MuxTable
 from kernel_sim.overlay.plugin import EncapInstance, EncapPlugin, PluginFlag, PluginRegistry
 from kernel_sim.overlay.properties import Properties, vnetid_max
 from kernel_sim.sys.codec import (
@@ -31,6 +31,7 @@ from kernel_sim.sys.dld import MAXLINKNAMELEN, DatalinkClass
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.ethernet import VLAN_TAG_LEN, ZERO_MAC
 from kernel_sim.sys.overlay import OVERLAY_MTU_DEFAULT, OVERLAY_MTU_MAX, OVERLAY_MTU_MIN, OverlayStatusCode
+from kernel_sim.sys.tunables import Tunables
 
 
 class OverlayDriver:
@@ -44,11 +45,13 @@ class OverlayDriver:
         underlay: Underlay,
         plugins: PluginRegistry,
         report: Callable[[Impact], None] | None = None,
+        tunables: Tunables = ORIGINAL,
     ) -> None:
         self.plugins = plugins
         self.faults = FaultManager(report)
-        self.muxes = MuxTable(underlay, maclayer.watch)
+        self.muxes = MuxTable(underlay, maclayer.watch, tunables)
         self.deleted = DropCounters(DeviceDrop)
+        self.tunables = tunables
         self._maclayer = maclayer
         self._links = links
         self._devices: dict[int, OverlayDevice] = {}
@@ -163,7 +166,7 @@ class OverlayDriver:
         instance = _init(plugin)
         try:
             self._check_new(linkid, vnetid, plugin)
-            device = OverlayDevice(linkid, vnetid, plugin, instance, self.muxes, self._maclayer.watch)
+            device = OverlayDevice(linkid, vnetid, plugin, instance, self.muxes, self._maclayer.watch, self.tunables)
             device.mac = self._register(device)
         except BaseException:
             instance.fini()

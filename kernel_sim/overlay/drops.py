@@ -22,7 +22,7 @@ DELETED_KSTAT: Final = "deleted"
 
 
 class DeviceDrop(enum.StrEnum):
-    """Frames lost between the mac layer and the socket, or between a mux and the mac layer."""
+    """Frames lost between the mac layer and the socket, or between a mux and the mac layer. The last four are defences (`tunables`)."""
 
     TX_NOT_STARTED = "tx_not_started"
     """The device is in no mux: nothing uses it, or RESEND came late."""
@@ -50,6 +50,14 @@ class DeviceDrop(enum.StrEnum):
     """Any other error of the socket."""
     TX_ABANDONED = "tx_chain_abandoned"
     """An earlier frame of the same chain could not be sent (KRN-Q24)."""
+    TX_TARGETS_FULL = "tx_targets_full"
+    """The target cache has `overlay_targets_max` entries, none of which can go."""
+    TX_LOOKUP_RATE = "tx_lookup_rate"
+    """More than `overlay_lookup_rate` lookups a second."""
+    RX_SOURCE = "rx_unknown_source"
+    """From an address that the search plugin has not named (`overlay_source_filter`)."""
+    RX_LOCAL_MAC = "rx_local_mac"
+    """From the wire, in the name of a VNIC of this host (`overlay_mac_check`)."""
 
 
 class MuxDrop(enum.StrEnum):
@@ -59,6 +67,8 @@ class MuxDrop(enum.StrEnum):
     """The plugin does not recognise the header: cut short, or the I flag clear."""
     EMPTY = "rx_empty"
     """A header and nothing behind it."""
+    RESERVED_BITS = "rx_reserved_bits"
+    """A bit that the encapsulation reserves is set (`vxlan_strict`)."""
     UNKNOWN_VNETID = "rx_unknown_vnetid"
     """No device of this mux has that virtual network id."""
 

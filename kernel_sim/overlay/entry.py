@@ -39,7 +39,15 @@ from kernel_sim.overlay.drops import DeviceDrop, DropCounters
 from kernel_sim.overlay.lookup import Injectable, PendingLookup
 from kernel_sim.overlay.target import Destination, Verdict
 from kernel_sim.sys.codec import CacheEntry, Point, TargLookup
-from kernel_sim.sys.ethernet import BROADCAST, ETHERTYPE_VLAN, HeaderInfo, is_group, parse_header
+from kernel_sim.sys.ethernet import (
+    BROADCAST,
+    ETHER_HDR_LEN,
+    ETHERTYPE_IP,
+    ETHERTYPE_VLAN,
+    HeaderInfo,
+    is_group,
+    parse_header,
+)
 from kernel_sim.sys.message import Buffer, Chain, Message
 from kernel_sim.sys.overlay_target import OVERLAY_TARGET_CACHE_DROP, PENDING_BYTES_MAX, DstType
 
@@ -98,7 +106,19 @@ class Owner(Protocol):
 class TargetEntry:
     """An entry; see the module. It is what the queue and the handles know as a `PendingLookup`."""
 
-    __slots__ = ("chain", "destination", "flags", "holder", "mac", "parked", "point", "reqid", "target", "verdict")
+    __slots__ = (
+        "asked_by",
+        "chain",
+        "destination",
+        "flags",
+        "holder",
+        "mac",
+        "parked",
+        "point",
+        "reqid",
+        "target",
+        "verdict",
+    )
 
     def __init__(self, mac: bytes, reqid: int, target: Owner) -> None:
         self.mac = mac
@@ -113,6 +133,8 @@ class TargetEntry:
         self.parked = 0
         """Bytes of the frames in the chain."""
         self.holder: MutableMapping[int, PendingLookup] | None = None
+        self.asked_by = b""
+        """Of an entry that waits for an answer without a frame: the station in whose name it is asked (`overlay_source_filter`)."""
 
     @property
     def device(self) -> Parking:
@@ -194,28 +216,35 @@ class TargetEntry:
         if self.flags & EntryFlag.VALID:
             self.change(clear=EntryFlag.PENDING)
             return None
+        if self.asked_by:
+            header = HeaderInfo(
+                self.mac, self.asked_by, ETHERTYPE_IP, vid=0, tagged=False, cfi=False, size=ETHER_HDR_LEN
+            )
+            return self._lookup(header, 0, ETHERTYPE_IP)
         if self.chain:
             described = _describe(self.chain[0])
             if described is not None:
-                header, pktsize, sap = described
-                target = self.target
-                return TargLookup(
-                    dlid=target.device.linkid,
-                    reqid=self.reqid,
-                    varpdid=target.varpd_id,
-                    vnetid=target.device.vnetid,
-                    hdrsize=header.size,
-                    pktsize=pktsize,
-                    srcaddr=header.src,
-                    dstaddr=self.mac,
-                    dsttype=_dst_type(self.mac),
-                    sap=sap,
-                    vlan=header.vid,
-                )
+                return self._lookup(*described)
             self.pop(DeviceDrop.TX_BAD_HEADER)
         if not self.chain:
             self.change(clear=EntryFlag.PENDING)
         return None
+
+    def _lookup(self, header: HeaderInfo, pktsize: int, sap: int) -> TargLookup:
+        target = self.target
+        return TargLookup(
+            dlid=target.device.linkid,
+            reqid=self.reqid,
+            varpdid=target.varpd_id,
+            vnetid=target.device.vnetid,
+            hdrsize=header.size,
+            pktsize=pktsize,
+            srcaddr=header.src,
+            dstaddr=self.mac,
+            dsttype=_dst_type(self.mac),
+            sap=sap,
+            vlan=header.vid,
+        )
 
     def respond(self, point: Point) -> None:
         """See `PendingLookup.respond`."""

@@ -6,7 +6,7 @@ least one of them is started.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from kernel_sim.ddi import V4_MAPPED_PREFIX, ReceivePath, ReceivePaths, SocketAddress, Underlay, UnderlaySocket
@@ -17,7 +17,10 @@ from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.overlay.target import Destination
 from kernel_sim.sys.errno import Errno, KernelError
 from kernel_sim.sys.message import Packed
+from kernel_sim.sys.tunables import Tunables
 
+ORIGINAL: Final = Tunables()
+"""No defence the original lacks."""
 ANY_V6: Final = bytes(16)
 LOOPBACK_V6: Final = bytes(15) + b"\x01"
 ANY_V4: Final = V4_MAPPED_PREFIX + bytes(4)
@@ -48,11 +51,16 @@ class Receiver(Protocol):
     def receive_path(self, frame: memoryview) -> ReceivePath | None:
         """Where frames to the address of this one go, if they all go alike."""
 
+    def admits(self, source: bytes, frames: Sequence[memoryview]) -> bool:
+        """Whether it takes frames from that address (16 bytes); if not, they have been counted."""
+
 
 class Mux:
     """One shared socket. `users` counts its devices from `MuxTable.open` to `close`."""
 
-    def __init__(self, plugin: EncapPlugin, address: SocketAddress, drops: DropCounters[MuxDrop]) -> None:
+    def __init__(
+        self, plugin: EncapPlugin, address: SocketAddress, drops: DropCounters[MuxDrop], tunables: Tunables = ORIGINAL
+    ) -> None:
         self.plugin = plugin
         self.address = address
         self.users = 0
@@ -60,6 +68,11 @@ class Mux:
         self._devices: dict[int, Receiver] = {}
         self._decap_size = plugin.decap_size
         self._known: dict[bytes, tuple[Receiver, int]] = {}
+        reserved: bytes = getattr(plugin, "reserved", b"") if tunables.vxlan_strict else b""
+        self._reserved = int.from_bytes(reserved, "big")
+        self._reserved_size = len(reserved)
+        self._filtering = tunables.overlay_source_filter
+        self._source = b""
 
     def add(self, device: Receiver) -> None:
         """Let a device receive. CREATE and SETPROP see to it that no two share a virtual network id (KRN-I5, KRN-Q3)."""
@@ -103,14 +116,23 @@ class Mux:
     @property
     def paths(self) -> ReceivePaths | None:
         """For an encapsulation whose header alone decides, and all of it."""
-        return ReceivePaths(self._decap_size, self.receive_path) if self._decap_size else None
+        decides = self._decap_size and not self._filtering
+        return ReceivePaths(self._decap_size, self.receive_path) if decides else None
+
+    @property
+    def heard(self) -> Callable[[bytes], None] | None:
+        """See `ddi.Underlay.open`: wanted where datagrams are judged by who sent them."""
+        return self._hear if self._filtering else None
+
+    def _hear(self, source: bytes) -> None:
+        self._source = source
 
     def _receive_one(self, datagram: memoryview, size: int) -> None:
         found = self._classify(datagram)
         if isinstance(found, MuxDrop):
             self._drops.drop_frames(found, [datagram])
         else:
-            found[0].receive(Packed(datagram, size, found[1]))
+            self._give(found[0], Packed(datagram, size, found[1]))
 
     def _receive_whole(self, buffer: memoryview, stride: int, total: int, *, gathered: bool) -> bool:
         """Take a batch in one piece: one whose datagrams all begin with the same deciding bytes. False, and nothing done, for any other.
@@ -125,13 +147,13 @@ class Mux:
         device, skip = found
         frame = buffer[skip:]
         if not gathered and hw_emul.claimed_length(frame) == len(frame):
-            device.receive([frame], stride)
+            self._give(device, [frame], stride)
             return True
         size = self._decap_size
         last = total % stride or stride
         if not 0 < size < last or skip >= last or not hw_emul.uniform(buffer, stride, size):
             return False
-        device.receive(Packed(buffer, stride, skip))
+        self._give(device, Packed(buffer, stride, skip))
         return True
 
     def _receive_each(self, datagrams: Sequence[memoryview]) -> None:
@@ -145,12 +167,16 @@ class Mux:
             device, skip = found
             if device is not current:
                 if current is not None:
-                    current.receive(frames)
+                    self._give(current, frames)
                     frames = []
                 current = device
             frames.append(datagram[skip:])
         if current is not None:
-            current.receive(frames)
+            self._give(current, frames)
+
+    def _give(self, device: Receiver, frames: Sequence[memoryview], segment: int = 0) -> None:
+        if not self._filtering or device.admits(self._source, frames):
+            device.receive(frames, segment)
 
     def _classify(self, datagram: memoryview) -> tuple[Receiver, int] | MuxDrop:
         """Whose a datagram is, and how long its header."""
@@ -161,6 +187,8 @@ class Mux:
         read = self.plugin.decap(datagram)
         if read is None:
             return MuxDrop.BAD_HEADER
+        if self._reserved and int.from_bytes(datagram[: self._reserved_size], "big") & self._reserved:
+            return MuxDrop.RESERVED_BITS
         if len(datagram) <= read.header_size:
             return MuxDrop.EMPTY
         device = self._devices.get(read.vnetid)
@@ -177,7 +205,8 @@ class Mux:
 class MuxTable:
     """All muxes of a kernel, by listen address."""
 
-    def __init__(self, underlay: Underlay, watch: DropWatch | None = None) -> None:
+    def __init__(self, underlay: Underlay, watch: DropWatch | None = None, tunables: Tunables = ORIGINAL) -> None:
+        self._tunables = tunables
         self.drops = DropCounters(MuxDrop, watch, MUX_KSTAT)
         self._underlay = underlay
         self._muxes: dict[SocketAddress, tuple[Mux, UnderlaySocket]] = {}
@@ -189,8 +218,8 @@ class MuxTable:
         """
         found = self._muxes.get(address)
         if found is None:
-            mux = Mux(plugin, address, self.drops)
-            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive, mux.paths)
+            mux = Mux(plugin, address, self.drops, self._tunables)
+            found = self._muxes[address] = mux, self._underlay.open(address, mux.receive, mux.paths, mux.heard)
         elif found[0].plugin is not plugin:
             raise KernelError(Errno.EEXIST, f"encapsulation {found[0].plugin.name} listens there already")
         found[0].users += 1

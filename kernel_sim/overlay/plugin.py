@@ -77,6 +77,8 @@ class EncapPlugin(abc.ABC):
     properties: tuple[str, ...] = ()
     """Names of its properties; property i has the id 4 + i."""
     decap_size: int = 0
+    reserved: bytes = b""
+    """Mask of the bits at the start of a header that its standard reserves, `decap_size` bytes at most; for receivers that are strict."""
 
     @abc.abstractmethod
     def init(self) -> EncapInstance:

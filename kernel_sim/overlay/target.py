@@ -76,6 +76,12 @@ class Target(Protocol):
     def cache_iter(self, marker: bytes, count: int) -> tuple[bytes, list[CacheEntry]]:
         """At most `count` answers in ascending order of MAC address from `marker` on, and the marker to go on from."""
 
+    def named(self, ip: bytes) -> bool:
+        """Whether the search plugin has named that address (16 bytes) as one where somebody is."""
+
+    def identify(self, mac: bytes, by: bytes) -> None:
+        """Find out where a MAC address is whose frame has come to another one from an address that was not named."""
+
     def retire(self, successor: Target) -> Chain:
         """Another target takes its place (KRN-Q18). Hands on what is pending; returns parked frames that are to be sent again."""
 
@@ -127,6 +133,13 @@ class PointTarget:
     def cache_iter(self, marker: bytes, count: int) -> tuple[bytes, list[CacheEntry]]:
         """One record with a zero MAC address, then done (KRN-Q19)."""
         return MARKER_DONE, [CacheEntry(ZERO_MAC, 0, self._point)]
+
+    def named(self, ip: bytes) -> bool:
+        """The one destination is."""
+        return ip == self._point.ip
+
+    def identify(self, mac: bytes, by: bytes) -> None:
+        """There is nobody else to be named."""
 
     def retire(self, successor: Target) -> Chain:
         """Nothing is ever parked here."""

@@ -37,6 +37,7 @@ from kernel_sim.sys.es import ES_NAME_CLEAR
 from kernel_sim.sys.ethernet import ZERO_MAC
 from kernel_sim.sys.overlay import OVERLAY_IOC_ACTIVATE, OVERLAY_IOC_DELETE
 from kernel_sim.sys.overlay_target import TargMode
+from kernel_sim.sys.tunables import Tunables
 
 OWN_MAC = bytes.fromhex("02082000000a")
 """Of the VNIC."""
@@ -51,11 +52,16 @@ class DynamicOverlay:
     """The host is 10.0.0.1 and fd00::1, the overlay `demo0` with vnetid 23, the VNIC `vnic0`; `started` tells whether that is made."""
 
     def __init__(
-        self, *, started: bool = True, plugins: Sequence[EncapPlugin] = (VXLAN,), listen: str = "10.0.0.1"
+        self,
+        *,
+        started: bool = True,
+        plugins: Sequence[EncapPlugin] = (VXLAN,),
+        listen: str = "10.0.0.1",
+        tunables: Tunables | None = None,
     ) -> None:
         self.clock = MemoryClock()
         self.network = MemoryNetwork(self.clock)
-        self.host = MemoryHost(self.clock, self.network, "10.0.0.1", "fd00::1", plugins=plugins)
+        self.host = MemoryHost(self.clock, self.network, "10.0.0.1", "fd00::1", plugins=plugins, tunables=tunables)
         self.link = self.host.create_overlay("demo0", 23, to=None, listen=listen)
         self.device: OverlayDevice = self.host.kernel.overlays.find(self.link)
         self.associate()

@@ -35,6 +35,7 @@ from kernel_sim.devfs.server import Node
 from kernel_sim.kernel import Kernel
 from kernel_sim.overlay.plugin import EncapPlugin
 from kernel_sim.sys.errno import Errno, KernelError
+from kernel_sim.sys.tunables import read_system
 from libvarpd.plugin import SearchPlugin
 
 BOOT_SECONDS: Final = 60.0
@@ -92,6 +93,8 @@ class SimHost:
         """Boot it, until the boot steps are done; `messages` is what they complained about."""
         random, underlay, ports, phys, encap_plugins = self._surroundings
         self.fs.empty_volatile()
+        system = self.fs.get(paths.SYSTEM)
+        tunables, complaints = read_system("" if system is None else system.data.decode(errors="replace"))
         self.kernel = Kernel(
             clock=self.loop,
             random=random,
@@ -99,6 +102,7 @@ class SimHost:
             ports=ports,
             phys=phys,
             encap_plugins=encap_plugins,
+            tunables=tunables,
         )
         self._kernel_made(self.kernel)
         self._kernel_life = Lifeline()
@@ -110,7 +114,7 @@ class SimHost:
         said = io.StringIO()
         for _, subcommand in STEPS:
             dladm([subcommand], system=self.system, stdout=said, stderr=said)
-        self.messages = said.getvalue().splitlines()
+        self.messages = [*complaints, *said.getvalue().splitlines()]
 
     def panic(self) -> None:
         """The kernel's end: everything dies with it. What is stored stays."""

@@ -68,6 +68,7 @@ class VxlanPlugin(EncapPlugin):
     flags = PluginFlag.VLAN
     properties = (LISTEN_IP, LISTEN_PORT)
     decap_size = vxlan.VXLAN_HDR_LEN
+    reserved = (~(_VALID | vxlan.VXLAN_ID_MAX << 8) & (1 << 64) - 1).to_bytes(vxlan.VXLAN_HDR_LEN, "big")
     port_by_conversation = True
 
     def init(self) -> VxlanInstance:

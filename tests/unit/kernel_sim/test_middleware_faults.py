@@ -31,7 +31,7 @@ class Recorded:
     errno: int = 0
     closed: bool = False
 
-    def open(self, address: SocketAddress, receive: Receive, _path: object = None) -> Recorded:
+    def open(self, address: SocketAddress, receive: Receive, _path: object = None, heard: object = None) -> Recorded:
         return self
 
     def send(self, header: bytes, frames: Sequence[Buffer], to: SocketAddress, source_port: int) -> int:

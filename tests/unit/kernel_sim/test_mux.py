@@ -35,7 +35,7 @@ class FakeUnderlay:
         self.opened: list[FakeSocket] = []
         self.refuses: Errno | None = None
 
-    def open(self, address: SocketAddress, receive: Receive, _path: object = None) -> FakeSocket:
+    def open(self, address: SocketAddress, receive: Receive, _path: object = None, _heard: object = None) -> FakeSocket:
         if self.refuses is not None:
             raise KernelError(self.refuses)
         self.opened.append(FakeSocket(receive))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
@@ -18,12 +19,16 @@ from etherspan.portolan import cli as portolan_cli
 from etherspan.portolan.admin import cli as portolanadm_cli
 from etherspan.portolan.state import STORE_VARIABLE
 from kernel_sim.overlay import plugin as encap_plugin
+from kernel_sim.overlay.drops import DeviceDrop, MuxDrop
 from kernel_sim.overlay.plugins import vxlan
+from kernel_sim.sys import tunables
 from kernel_sim.sys.dld import DatalinkClass
 from libvarpd.plugins import files_table
 from libvarpd.plugins.svp import layout
 from libvarpd.plugins.svp.messages import LogType, Op, Status
 from tests import mdoc
+
+DEFENCES = (DeviceDrop.TX_TARGETS_FULL, DeviceDrop.TX_LOOKUP_RATE, DeviceDrop.RX_SOURCE, DeviceDrop.RX_LOCAL_MAC)
 
 # ---------------------------------------------------------------------- properties
 
@@ -164,6 +169,14 @@ def test_keys_of_datalink_conf() -> None:
     text = (mdoc.MAN / "man5/datalink.conf.5").read_text()
     for kind in (DatalinkClass.PHYS, DatalinkClass.VNIC, DatalinkClass.ETHERSTUB, DatalinkClass.OVERLAY):
         assert f"{kind.value} {kind.name.lower()}" in text  # type: ignore[union-attr]
+
+
+def test_variables_of_system() -> None:
+    told = mdoc.find("system.5").names("DESCRIPTION", "Variables")
+    assert told == [f"{module}:{name}" for name, module in tunables.MODULES.items()]
+    text = (mdoc.MAN / "man5/system.5").read_text()
+    counted = {drop.value for drop in (*DEFENCES, MuxDrop.RESERVED_BITS)}
+    assert counted == set(re.findall(r"^\.Li ([rt]x_\w+)", text, re.MULTILINE))
 
 
 # ---------------------------------------------------------------------- plugin interfaces
