@@ -13,6 +13,7 @@ from typing import Final
 from etherspan import trial, userns
 from etherspan.errors import EtherspanError
 from etherspan.zone import MIRRORS
+from kernel_sim.dev import confine
 from kernel_sim.dev.paths import is_real_root
 from kernel_sim.io.tun import DEVICE as TUN
 from kernel_sim.mac import hw_emul
@@ -39,7 +40,16 @@ class Check:
 def examine() -> list[Check]:
     """Look at everything. Errors: `EtherspanError` when not even a process can be started."""
     results = trial.ask()
-    return [_rights(), *_namespaces(results), _tun(results), *_extras(results), _engine(), _mirrors(), _varpd_user()]
+    return [
+        _rights(),
+        *_namespaces(results),
+        _tun(results),
+        *_extras(results),
+        _engine(),
+        _mirrors(),
+        _varpd_user(),
+        *_confinement(),
+    ]
 
 
 def demand() -> None:
@@ -128,6 +138,14 @@ def _mirrors() -> Check:
         mend=mend,
         required=False,
     )
+
+
+def _confinement() -> Iterator[Check]:
+    """What daemons confine themselves with (SECURITY.md)."""
+    for name, there in confine.able().items():
+        found = "available" if there else "not available"
+        mend = "daemons are less confined without; it is a matter of the machine's kernel or container"
+        yield Check(name, ok=there, found=found, mend=mend, required=False)
 
 
 def _varpd_user() -> Check:

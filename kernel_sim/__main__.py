@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, Final
 
-from kernel_sim.dev import paths, service
+from kernel_sim.dev import confine, paths, service
 from kernel_sim.dev.bunyan import bunyan_log
 from kernel_sim.dev.log import Log
 from kernel_sim.devfs.nodes import DeviceNodes
@@ -87,6 +87,7 @@ def _serve(root: Path, group: int, log: Log) -> int:
         service.set_process_name("kernel")
         service.arm_parent_death(service.restarter_pid())
         log.info("kernel up", root=str(root), group=group, engine=hw_emul.engine)
+        _confine()
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 20)
         loop.run()
@@ -174,6 +175,12 @@ def _assemble(root: Path, group: int, machine: contextlib.ExitStack, report: Cal
     _load_encap_plugins(kernel, report)
     machine.callback(DeviceNodes(loop, root, kernel).close)
     return loop
+
+
+def _confine() -> None:
+    """Keep what TAPs and the namespaces of zones need, and nothing else of root."""
+    confine.keep_capabilities((confine.CAP_NET_ADMIN, confine.CAP_SYS_ADMIN))
+    confine.forbid_calls(but=(confine.SETNS,))
 
 
 def _read_system(file: Path, report: Callable[[str], object]) -> Tunables:

@@ -8,21 +8,15 @@ Either way nothing it could execute gives any of it back.
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import os
 from pathlib import Path
 from typing import Final
 
+from kernel_sim.dev import confine
+
 NETADM_UID: Final = 16
 NETADM_GID: Final = 65
-
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_CAP_AMBIENT: Final = 47
-_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
-_CAPABILITY_VERSION_3: Final = 0x20080522
-_CAPABILITY_WORDS: Final = 6
-"""Effective, permitted and inheritable, twice 32 bits each."""
 
 
 class DropMode(enum.Enum):
@@ -51,20 +45,10 @@ def drop(mode: DropMode, uid: int = NETADM_UID, gid: int = NETADM_GID) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    _check(libc.capset(header, (ctypes.c_uint32 * _CAPABILITY_WORDS)()))
+    confine.keep_capabilities(())
 
 
 def _maps(text: str, number: int) -> bool:
     """Whether a map of lines "first, outside, count" covers an id."""
     rows = (tuple(map(int, line.split())) for line in text.splitlines())
     return any(first <= number < first + count for first, _, count in rows)
-
-
-def _check(result: int) -> None:
-    if result:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -23,7 +23,7 @@ from pathlib import Path
 from socket import socket
 from typing import BinaryIO, Final
 
-from kernel_sim.dev import framing, paths, sockets
+from kernel_sim.dev import confine, framing, paths, sockets
 from kernel_sim.dev.bunyan import bunyan_log
 from kernel_sim.dev.log import Log
 from kernel_sim.dev.service import set_process_name
@@ -170,6 +170,8 @@ def _run(name: str, options: Options, setup: Setup, drop: DropMode, daemon: Daem
         _load_plugins(options, setup)
         with _fatal("failed to drop privileges"):
             privileges.drop(drop)
+            confine.write_below({setup.state, setup.door.folder})
+            confine.forbid_calls()
         asyncio.run(serve(setup, daemon))
     except FatalError as error:
         return _give_up(name, setup.log, daemon, error)

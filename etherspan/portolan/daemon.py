@@ -16,6 +16,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.engine import URL, make_url
@@ -29,6 +30,7 @@ from etherspan.portolan.state import STORE_NAME, default_store, portolan_dir
 from etherspan.portolan.store import Store, StoreError, open_store
 from etherspan.portolan.store.protocol import StoreUnreachableError
 from etherspan.portolan.user import User
+from kernel_sim.dev import confine
 from kernel_sim.dev.log import Log
 
 if TYPE_CHECKING:
@@ -145,6 +147,23 @@ def _prepare_user(name: str | None, *, own_folder: bool) -> User | None:
     return who
 
 
+def _confine(url: str) -> None:
+    """Write nowhere but where a store of SQLite's is, and make no call that a server has no use for."""
+    confine.forbid_calls()
+    database = make_url(url)
+    if database.get_backend_name() != "sqlite":
+        confine.write_below(())
+        return
+    folder = Path(database.database or ".").absolute().parent
+    os.environ["SQLITE_TMPDIR"] = str(folder)
+    with contextlib.suppress(OSError):  # opening the store will say what is wrong with its folder
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            confine.write_below((descriptor,))
+        finally:
+            os.close(descriptor)
+
+
 class _Daemon:
     """The life of the process once its user is known."""
 
@@ -164,6 +183,7 @@ class _Daemon:
         if who is not None:
             users.become(who)
             os.chdir("/")
+        _confine(url)
         store = await self._open(url, who)
         if store is None:
             return

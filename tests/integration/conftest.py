@@ -29,6 +29,7 @@ from typing import TypeVar
 import pytest
 from pyroute2 import IPRoute
 
+from etherspan.netns import bind_mount, unpin
 from kernel_sim.dev import framing, paths
 from kernel_sim.dev.client import Device, LocalSystem
 from kernel_sim.io import tun
@@ -205,6 +206,7 @@ class SimKernel:
     system: LocalSystem
     dld: Device = field(init=False)
     varpd: Device = field(init=False)
+    _pins: list[Path] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def open(self) -> None:
@@ -251,7 +253,10 @@ class SimKernel:
     def add_zone(self, name: str, namespace: Namespace) -> None:
         folder = self.root / paths.ZONE_NS
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(namespace.path)
+        pinned = folder / name
+        pinned.touch()
+        bind_mount(namespace.path, pinned)
+        self._pins.append(pinned)
 
     def kstat(self, module: str, name: str) -> dict[str, int | str]:
         with Device.open(self.system, paths.KSTAT, framing.FREAD) as node:
@@ -272,6 +277,8 @@ class SimKernel:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+        for pinned in self._pins:
+            unpin(pinned)
         assert self.process.stderr is not None
         self.process.stderr.close()
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from pyroute2 import IPRoute
 
-from kernel_sim.dev import framing, paths, sockets
+from etherspan.netns import unpin
+from kernel_sim.dev import confine, framing, paths, sockets
 from kernel_sim.dev.client import Device, LocalSystem
 from kernel_sim.sys import dld, es
 from kernel_sim.sys.codec import DldMacprop, EsPhysList, EsPhysWait, macprop_read
@@ -186,6 +187,15 @@ def zone_of(kernel: Any, linkid: int) -> str:
     return str(macprop_read(dld.MacProp.ZONE, answer.value))
 
 
+def test_it_keeps_what_taps_and_zones_need_and_nothing_else(namespace: Any, start_kernel: Callable[..., Any]) -> None:
+    kernel = start_kernel(namespace)
+    text = Path(f"/proc/{kernel.process.pid}/status").read_text()
+    rows = {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    kept = 1 << confine.CAP_NET_ADMIN | 1 << confine.CAP_SYS_ADMIN
+    assert [int(rows[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Amb")] == [0, kept, kept, 0]
+    assert (rows["NoNewPrivs"], rows["Seccomp"]) == ("1", "2" if confine.able()["seccomp"] else "0")
+
+
 def test_the_zone_property_moves_the_tap_and_follows_it_home(
     namespace: Any,
     make_namespace: Callable[[], Any],
@@ -202,7 +212,7 @@ def test_the_zone_property_moves_the_tap_and_follows_it_home(
     kernel.set_zone(linkid, "web")
     assert (namespace.links(), web.links()) == (["lo"], ["lo", "vnic0"])
     assert zone_of(kernel, linkid) == "web"
-    (kernel.root / paths.ZONE_NS / "web").unlink()
+    unpin(kernel.root / paths.ZONE_NS / "web")
     web.close()
     wait_for(lambda: namespace.links() == ["lo", "vnic0"], "the TAP is back")
     wait_for(lambda: zone_of(kernel, linkid) in {"", "global"}, "the property follows")

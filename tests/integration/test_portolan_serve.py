@@ -26,6 +26,7 @@ import pytest
 from etherspan.portolan.store import open_store
 from etherspan.portolan.store.protocol import Transaction
 from etherspan.state import STATE_VARIABLE
+from kernel_sim.dev import confine
 from libvarpd.plugins.svp import wire
 from libvarpd.plugins.svp.messages import LogReq, LogRm, LogRmAck, Message, Ping, Pong, Status, Vl2Ack, Vl2Req, Vl3Req
 from libvarpd.privileges import DropMode, current_choice
@@ -333,6 +334,7 @@ def test_by_default_its_store_is_in_a_folder_of_its_own(start: Start, tmp_path: 
     if os.geteuid() == 0:
         assert int(served.status("CapEff"), 16) == 0
         assert served.status("NoNewPrivs") == "1"
+        assert served.status("Seccomp") == ("2" if confine.able()["seccomp"] else "0")
         assert served.status("Groups") == "" or not CAN_CHANGE_USER
     assert served.end() == 0
 

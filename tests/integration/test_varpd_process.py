@@ -23,6 +23,7 @@ import pytest
 
 import libvarpd
 from etherspan.testing.nodes import served_kernel
+from kernel_sim.dev import confine
 from kernel_sim.dev.client import Device, LocalSystem
 from kernel_sim.dev.paths import DLD, LOGS, VARPD_DOOR, VARPD_RUN
 from kernel_sim.sys.codec import EsNameSet, OverlayCreate, OverlayProp, OverlayStatus
@@ -274,6 +275,7 @@ def test_nothing_of_root_is_left(host: LocalSystem, root: Path, start: Start) ->
     assert rows["Groups"].split() == []
     assert [int(rows[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Amb")] == [0, 0, 0, 0]
     assert rows["NoNewPrivs"].strip() == "1"
+    assert rows["Seccomp"].strip() == ("2" if confine.able()["seccomp"] else "0")
     owner = (root / VARPD_RUN).stat()
     assert (owner.st_uid, owner.st_gid) == (16, 65)
 
