@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kernel_sim import etherstub
+from kernel_sim.capture import Captures
 from kernel_sim.cred import Credentials
 from kernel_sim.ddi import Clock, PhysLinks, PortFactory, Random, Underlay
 from kernel_sim.dld import Command, DldNode, ParkingCommand, Reply
@@ -67,6 +68,7 @@ class Kernel:
             plugins=PluginRegistry(encap_plugins),
             tunables=tunables or Tunables(),
         )
+        self.captures = Captures(self.links, self.watch, clock.now)
         self.lookups = LookupQueue(clock)
         self._targets = TargetControl(self.overlays, self.lookups)
         self._phys = PhysFollower(phys)
@@ -112,6 +114,7 @@ class Kernel:
 
     def close(self) -> None:
         """End: every port and socket is closed, every open handle too."""
+        self.captures.close_all()
         self._targets.close_all()
         self.vnics.close()
         self.overlays.close()

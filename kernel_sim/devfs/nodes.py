@@ -12,12 +12,14 @@ from kernel_sim.devfs.dld import DldNode
 from kernel_sim.devfs.kstat import KstatNode
 from kernel_sim.devfs.overlay import OverlayNode
 from kernel_sim.devfs.server import Node, NodeServer
+from kernel_sim.devfs.snoop import SnoopNode
 from kernel_sim.io.loop import Loop
 from kernel_sim.kernel import Kernel
 
 _NODES: Final[tuple[tuple[str, int, Callable[[Kernel], Node]], ...]] = (
     (paths.OVERLAY, 0o600, OverlayNode),
     (paths.KSTAT, 0o666, KstatNode),
+    (paths.SNOOP, 0o600, SnoopNode),
     (paths.DLD, 0o666, DldNode),  # last: who finds it finds all
 )
 """Path, permissions, and what serves it. Rights on the open ones come from credentials."""
@@ -31,6 +33,7 @@ class DeviceNodes:
         self._close = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             for path, mode, make in _NODES:
+                (root / path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 listener = sockets.bind_seqpacket(root, path, mode)
                 undo.callback(_unlink, root / path)
                 undo.callback(NodeServer(loop, listener, make(kernel)).close)

@@ -40,7 +40,7 @@ def test_sigterm_ends_it_cleanly_and_nothing_is_left(namespace: Any, start_kerne
     assert namespace.links() == ["lo", "vnic0"]
     assert kernel.stop() == 0
     assert namespace.links() == ["lo"]
-    assert [entry.name for entry in (kernel.root / "dev").iterdir()] == [".lock"]
+    assert [entry.name for entry in (kernel.root / "dev").rglob("*") if not entry.is_dir()] == [".lock"]
     assert kernel.process.stderr.read() == ""
     assert '"msg": "kernel up"' in kernel.log()
     assert '"msg": "kernel down"' in kernel.log()
