@@ -33,13 +33,14 @@ from etherspan.host.services import KERNEL, SERVICES
 from etherspan.ipadm import cli as ipadm_cli
 from etherspan.ipadm import table as ipadm_table
 from etherspan.kstat import command as kstat
+from etherspan.snoop import command as snoop
 from kernel_sim.dev.paths import ROOT_VARIABLE
 from kernel_sim.sys.dld import DATALINK_CLASS_ALL, DatalinkClass
 from libvarpd import daemon as varpd_daemon
 from libvarpd import varpd
 from tests import mdoc
 
-PAGES = ("dladm", "dlmgmtd", "ipadm", "kstat", "svcadm", "svccfg", "svcs", "varpd")
+PAGES = ("dladm", "dlmgmtd", "ipadm", "kstat", "snoop", "svcadm", "svccfg", "svcs", "varpd")
 TABLES: dict[str, Sequence[dladm_table.Row] | Sequence[ipadm_table.Row]] = {
     "dladm": dladm_table.ROWS,
     "ipadm": ipadm_table.ROWS,
@@ -164,6 +165,7 @@ STATUSES: dict[str, Callable[[], set[int]]] = {
     "dlmgmtd": lambda: statuses(dlmgmtd, "main"),
     "ipadm": lambda: table_statuses("etherspan.ipadm", ipadm_cli, [r for r in ipadm_table.ROWS if r.name != "help"]),
     "kstat": lambda: statuses(kstat, "main"),
+    "snoop": lambda: statuses(snoop, "main"),
     "svcadm": lambda: statuses(svc, "svcadm_main"),
     "svccfg": lambda: statuses(svccfg, "svccfg_main"),
     "svcs": lambda: statuses(svc, "svcs_main"),
@@ -174,6 +176,7 @@ OPTIONS: dict[str, Callable[[], dict[str, bool]]] = {
     "dlmgmtd": dict,
     "ipadm": dict,
     "kstat": lambda: letters(kstat._OPTIONS) | long_words(kstat, "main"),
+    "snoop": lambda: letters(snoop._OPTIONS),
     "svcadm": lambda: long_words(svc, "svcadm_main"),
     "svccfg": lambda: letters(getopt_string(svccfg, "_svccfg")) | long_words(svccfg, "svccfg_main"),
     "svcs": lambda: letters(getopt_string(svc, "_svcs")) | long_words(svc, "svcs_main"),
