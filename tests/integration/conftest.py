@@ -325,9 +325,12 @@ class Stage:
             end.address("net0", f"10.88.88.{number}/24", f"fd00:88::{number}/64")
         return Wire(a, b)
 
-    def kernel(self, namespace: Namespace, *options: object) -> SimKernel:
-        """Start a simulated kernel in a namespace; it is up on return."""
+    def kernel(self, namespace: Namespace, *options: object, system: str = "") -> SimKernel:
+        """Start a simulated kernel in a namespace, with that as its etc/system; it is up on return."""
         root = self.folder / f"{RUN_ID}-{len(self.kernels)}"
+        if system:
+            (root / "etc").mkdir(parents=True)
+            (root / paths.SYSTEM).write_text(system)
         argv = (sys.executable, "-X", "dev", "-W", "error", "-m", "kernel_sim", "--root", root, *options)
         process = namespace.popen(*argv, stderr=subprocess.PIPE)
         kernel = SimKernel(namespace, root, process, LocalSystem(root))
