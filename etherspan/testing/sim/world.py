@@ -86,7 +86,14 @@ class SimWorld(World):
             underlay=CapturedUnderlay(underlay, view.datagram),
             ports=CapturedPorts(ports, view.port),
             phys=MemoryPhys(
-                PhysLink(2, "net0", bytes((2, 0, 0, 0, 1, len(self.hosts))), UNDERLAY_MTU, up=True, speed=10000)
+                PhysLink(
+                    2,
+                    "net0",
+                    bytes((2, 0, 0, 0)) + (256 + len(self.hosts)).to_bytes(2, "big"),
+                    UNDERLAY_MTU,
+                    up=True,
+                    speed=10000,
+                )
             ),
             encap_plugins=self._encap_plugins,
             plugins=self._plugins,
