@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,6 +80,22 @@ def status(name: str | None, *, as_json: bool) -> None:
     found = find(choose(name))
     for line in [json.dumps(found.as_json(), indent=1)] if as_json else table(found):
         click.echo(line)
+
+
+@lab.command()
+@click.argument("name", required=False)
+@click.option(
+    "--seconds", "-s", type=click.FloatRange(0.1), default=1.0, show_default=True, help="From one to the next."
+)
+@click.option("--count", "-c", type=click.IntRange(1), help="So many, then end.")
+def watch(name: str | None, seconds: float, count: int | None) -> None:
+    """Show links with their rates, drops and services, again and again."""
+    from etherspan.lab.journal import choose
+    from etherspan.lab.watch import watch as draw
+
+    userns.acquire()
+    with contextlib.suppress(KeyboardInterrupt):
+        draw(choose(name), seconds, count or 0, sys.stdout)
 
 
 @lab.command()
