@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help venv ready demo test lint fidelity bench soak clean
+SECONDS ?= 60
+
+.PHONY: help venv ready demo test lint fidelity bench fuzz soak clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -50,6 +52,12 @@ bench: ready
 	$(BIN)/etherspan bench datapath
 	$(BIN)/etherspan bench control
 	$(BIN)/etherspan bench svp
+
+## make fuzz      coverage-guided fuzzing, a minute for each target of tests/fuzz (SECONDS=… for another time)
+fuzz: ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@for target in $$($(BIN)/python -c 'from tests.fuzz.targets import TARGETS; print(*TARGETS)'); do \
+	  echo "== $$target"; $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=1 || exit 1; done
 
 ## make soak      the long runs
 soak: ready
