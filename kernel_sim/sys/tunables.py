@@ -40,6 +40,10 @@ MODULES: Final = {name: name.partition("_")[0] for name in Tunables.__dataclass_
 """The module of each variable."""
 
 
+def _number(text: str) -> int:
+    return int(text, 16 if text[:2] in ("0x", "0X") else 10)
+
+
 def read_system(text: str) -> tuple[Tunables, list[str]]:
     """What a file sets, and what is wrong with it, a complaint for each bad line; all good lines count, the later for the earlier."""
     found = Tunables()
@@ -52,7 +56,7 @@ def read_system(text: str) -> tuple[Tunables, list[str]]:
         if matched is None:
             complaints.append(f"line {number}: '{line}' is not read; write 'set module:variable = number'")
             continue
-        module, name, value = matched["module"] or "", matched["name"], int(matched["value"], 0)
+        module, name, value = matched["module"] or "", matched["name"], _number(matched["value"])
         if MODULES.get(name) != module:
             known = ", ".join(f"{where}:{what}" for what, where in MODULES.items())
             complaints.append(

@@ -17,7 +17,8 @@ HANG_SECONDS = 1.0
 
 
 def corpus(name: str) -> list[bytes]:
-    return [*SEEDS[name], *(path.read_bytes() for path in sorted((CORPUS / name).glob("*")))]
+    kept = CORPUS / f"{name}.hex"
+    return [*SEEDS[name], *map(bytes.fromhex, kept.read_text().split() if kept.exists() else [])]
 
 
 def changed(kept: list[bytes], count: int) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ def test_every_variable_can_be_set() -> None:
     "line",
     [
         "set overlay:overlay_targets_max=4096",
+        "set overlay:overlay_targets_max=0004096",
         "  set  overlay:overlay_targets_max  =  0x1000  ",
         "set overlay:overlay_targets_max = 1\nset overlay:overlay_targets_max = 0X1000",
     ],
