@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "man": ("etherspan.commands.man:man", "Show a manual page; without one, list them."),
     "probe": ("etherspan.commands.probe:probe", "Check reachability and integrity from where you are."),
     "sim": ("etherspan.commands.sim:sim", "A fleet in memory with faults, checked after every step."),
+    "smartos": ("etherspan.commands.smartos:smartos", "Overlays on demand, by NIC tag."),
     "zone": ("etherspan.commands.zone:zone", "Zones of a host: network namespaces with links of their own."),
 }
 """Name to where the command is, and its line of help."""
