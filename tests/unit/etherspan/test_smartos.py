@@ -35,7 +35,7 @@ def test_an_overlay_is_made_with_the_first_nic_and_used_by_the_next(host: Host, 
     assert shown == ["vnic0:sdc_overlay7957669", "vnic1:sdc_overlay7957669", "vnic2:sdc_overlay23"]
     properties = host.dladm("show-overlay -p -o property,value sdc_overlay7957669").out.splitlines()
     assert {"vnetid:7957669", "mtu:1350", "search:direct"} <= set(properties)
-    assert host.dladm("show-vnic -p -o macaddress vnic0").out == "2\\:8\\:20\\:0\\:0\\:1\n"
+    assert host.dladm("show-vnic -p -o macaddress vnic0").out == "2:8:20:0:0:1\n"
 
 
 def test_nothing_stays_of_a_nic_that_cannot_be_made(host: Host, tmp_path: Path) -> None:
