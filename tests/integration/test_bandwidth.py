@@ -75,14 +75,15 @@ def stream(pair: Pair) -> Iterator[socket.socket]:
 
     thread = threading.Thread(target=send)
     thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        receiver.close()
-        sender.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        sender.close()
+    with sender:
+        try:
+            yield receiver
+        finally:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            receiver.close()
+            with contextlib.suppress(OSError):  # the reset of the receiver may have ended the connection already
+                sender.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def rate(receiver: socket.socket, seconds: float) -> float:
