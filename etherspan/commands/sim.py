@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -29,10 +30,14 @@ def sim(hosts: int, seed: int, seeds: int, steps: int, loss: float, as_json: boo
     """
     from etherspan.testing.fleet import Fleet
 
+    gc.set_threshold(50_000, 20, 100)  # to look through lasting hosts for garbage all the time finds none
     for number in range(seed, seed + seeds):
+        gc.unfreeze()
+        gc.collect()
         begun = time.perf_counter()
         try:
             fleet = Fleet(hosts, number, loss=loss)
+            gc.freeze()
             booted = time.perf_counter()
             fleet.run(steps)
             fleet.finish()

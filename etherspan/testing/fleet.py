@@ -90,7 +90,7 @@ class Fleet:
         reordering: float = 0.02,
         corruption: float = 0.01,
     ) -> None:
-        self.world = SimWorld(seed=seed)
+        self.world = SimWorld(seed=seed, lookup_workers=1)  # an idle one wakes each second, on each host
         self.ledger = Ledger()
         self.random = random.Random(f"fleet/{seed}")
         self.steps = self.serial = self.strays = 0
@@ -246,7 +246,7 @@ class Fleet:
             for _ in range(min(REACHED, len(self.hosts))):
                 sender, receiver = self.random.sample(range(1, len(self.hosts) + 1), 2)
                 asked.append((tenant, sender, receiver, self._send(tenant, sender, receiver)))
-        self.world.advance(SETTLE_SECONDS)
+        self.world.loop.advance_until(lambda: all(self.delivered[one[3]] for one in asked), SETTLE_SECONDS)
         for tenant, sender, receiver, serial in asked:
             assert self.delivered[serial], f"tenant {tenant}: guest {receiver} is not reached by guest {sender}"
         for host in self.hosts:

@@ -33,7 +33,7 @@ from libvarpd.registry import PluginRegistry
 
 _DOOR_NAME: Final = posixpath.basename(paths.VARPD_DOOR)
 LOOKUP_WORKERS: Final = 5
-"""What varpd starts on a machine of two processors."""
+"""LOOKUPs that wait in the kernel: what varpd starts on a machine of two processors."""
 
 
 class Daemon(Protocol):
@@ -134,6 +134,7 @@ class VarpdDaemon:
         plugins: Sequence[type[SearchPlugin]],
         log: SimLog,
         panicked: Callable[[Exception], None],
+        lookup_workers: int = LOOKUP_WORKERS,
     ) -> None:
         self.process = process
         self.log = log
@@ -142,6 +143,7 @@ class VarpdDaemon:
         self._open_device = open_device
         self._plugins = plugins
         self._panicked = panicked
+        self._lookup_workers = lookup_workers
         self._device: SimDevice | None = None
         self.varpd: Varpd | None = None
         self._door: Door | None = None
@@ -158,7 +160,7 @@ class VarpdDaemon:
         self.varpd = Varpd(self._device, registry, self.log, files=self._files)
         self.varpd.persist_enable(MemoryStore(self._state))
         await self.varpd.persist_restore()
-        self.varpd.lookup_run(LOOKUP_WORKERS)
+        self.varpd.lookup_run(self._lookup_workers)
         self._door = Door(self.varpd)
         self._state[_DOOR_NAME] = b""
         self.varpd.failed.add_done_callback(self._failed)

@@ -17,7 +17,7 @@ from dladm.libscf.protocol import DLMGMTD, RESTARTER, VARPD
 from etherspan.host.boot import STEPS
 from etherspan.host.states import Phase
 from etherspan.testing.log import SimLog
-from etherspan.testing.sim.daemons import Daemon, DoorTransport, LinkDaemon, VarpdDaemon
+from etherspan.testing.sim.daemons import LOOKUP_WORKERS, Daemon, DoorTransport, LinkDaemon, VarpdDaemon
 from etherspan.testing.sim.devices import Answered, Lifeline, NodeTransport, SimDevice
 from etherspan.testing.sim.loop import SimLoop
 from etherspan.testing.sim.process import SimProcess
@@ -66,6 +66,7 @@ class SimHost:
         phys: PhysLinks,
         encap_plugins: Sequence[EncapPlugin],
         plugins: Sequence[type[SearchPlugin]],
+        lookup_workers: int = LOOKUP_WORKERS,
         kernel_made: Callable[[Kernel], None] = lambda _: None,
         varpd_did: Answered = lambda _cmd, _argument, _errno: None,
     ) -> None:
@@ -76,6 +77,7 @@ class SimHost:
         self.messages: list[str] = []
         self.panics: list[Exception] = []
         self.plugins = list(plugins)
+        self._lookup_workers = lookup_workers
         self.system = HostSystem(self, ROOT)
         self.kernel: Kernel
         self.restarter: SimRestarter
@@ -172,7 +174,9 @@ class SimHost:
             self.restarter.end(VARPD, -signal.SIGABRT)
 
         process = self._process("varpd")
-        return VarpdDaemon(process, self.fs, open_device, self.plugins, self.logs[VARPD], panicked)
+        return VarpdDaemon(
+            process, self.fs, open_device, self.plugins, self.logs[VARPD], panicked, self._lookup_workers
+        )
 
 
 class HostSystem:

@@ -19,6 +19,7 @@ from etherspan.portolan.store.memory import MemoryStore
 from etherspan.portolan.store.protocol import Store
 from etherspan.testing.log import LogRecord
 from etherspan.testing.memory import Datagram, MemoryNetwork, MemoryPhys, MemoryPorts, MemoryRandom, address
+from etherspan.testing.sim.daemons import LOOKUP_WORKERS
 from etherspan.testing.sim.events import Event, Kind, Observer, Trace
 from etherspan.testing.sim.host import SimHost
 from etherspan.testing.sim.hostview import HostView, inner_frame, parked_frames, show
@@ -40,7 +41,10 @@ UNDERLAY_MTU: Final = 1500
 
 
 class SimWorld(World):
-    """See `world`. `plugins` are search plugins that every varpd has beside its own; `seed` settles all that is random."""
+    """See `world`. `plugins` are search plugins that every varpd has beside its own; `seed` settles all that is random.
+
+    `lookup_workers` is how many LOOKUPs each varpd has waiting in its kernel.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class SimWorld(World):
         encap_plugins: Sequence[EncapPlugin] = (VXLAN,),
         seed: int = 0,
         trace: Trace | None = None,
+        lookup_workers: int = LOOKUP_WORKERS,
     ) -> None:
         self.loop = SimLoop()
         self.network = MemoryNetwork(self.loop, keep=False)
@@ -59,6 +64,9 @@ class SimWorld(World):
         self._plugins: tuple[type[SearchPlugin], ...] = (Direct, Files, Svp, *plugins)
         self._encap_plugins = encap_plugins
         self._seed = seed
+        self._lookup_workers = lookup_workers
+        self._homes: dict[bytes, str] = {}
+        """Names of hosts by each of their addresses, 16 bytes."""
         self._parted: set[frozenset[str]] = set()
         self.streams = StreamNetwork(
             self.loop, seed=seed, reaches=self._reaches, owner=self._place_of, addresses=self._addresses_of
@@ -97,10 +105,12 @@ class SimWorld(World):
             ),
             encap_plugins=self._encap_plugins,
             plugins=self._plugins,
+            lookup_workers=self._lookup_workers,
             kernel_made=view.watch,
             varpd_did=view.varpd,
         )
         made = self.hosts[name] = SimWorldHost(self, inner, ports, addresses, faults)
+        self._homes |= dict.fromkeys(made.ips, name)
         made.note("boots")
         inner.boot()
         return made
@@ -159,10 +169,8 @@ class SimWorld(World):
         return frozenset((one, other)) not in self._parted
 
     def _place_of(self, ip: str) -> str | None:
-        for name, host in self.hosts.items():
-            if address(ip).ip in host.ips:
-                return name
-        return next((name for name, one in self.portolans.items() if one.address == ip), None)
+        home = self._homes.get(address(ip).ip)
+        return home or next((name for name, one in self.portolans.items() if one.address == ip), None)
 
     def _addresses_of(self, place: str) -> Sequence[str]:
         if place in self.portolans:
@@ -174,10 +182,7 @@ class SimWorld(World):
         return owner is not None and frozenset((sender, owner)) in self._parted
 
     def _owner(self, to: SocketAddress | None) -> str | None:
-        for name, host in self.hosts.items():
-            if to is not None and to.ip in host.ips:
-                return name
-        return None
+        return None if to is None else self._homes.get(to.ip)
 
     def _unreached(self, datagram: Datagram) -> None:
         self.tell(Event(self.loop.now(), "", Kind.UNREACHED, show(datagram.to), frame=inner_frame(datagram.payload)))
