@@ -201,7 +201,7 @@ class Dlmgmt:
             case Op.DESTROY_LINKID:
                 return not self._flags(fields["linkid"]) & int(fields["flags"])
             case Op.RENAME:
-                return self._of_this_boot(Op.LINKID2INFO, fields["linkid"])["name"] == fields["name"]
+                return bool(self._of_this_boot(Op.LINKID2INFO, fields["linkid"])["name"] == fields["name"])
             case Op.REMOVE_CONF:
                 return not self._has_line(fields["linkid"])
             case _:
