@@ -85,7 +85,9 @@ async def serve(setup: Setup, daemon: Daemon) -> None:
 
 async def _restore(varpd: Varpd, state: int) -> None:
     try:
-        varpd.persist_enable(StateDirectory(state))
+        directory = StateDirectory(state)
+        directory.clear_remains()
+        varpd.persist_enable(directory)
         await varpd.persist_restore()
     except KernelError as error:
         raise FatalError(f"failed to enable varpd persistence: {strerror(error.errno)}") from error

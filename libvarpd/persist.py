@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Sequence
 from typing import Final, Protocol, Self
@@ -17,6 +18,7 @@ from libvarpd.state import SIZE_MAX, file_name
 
 QUARANTINE_SUFFIX: Final = ".bad"
 _MODE: Final = 0o600
+_TEMPORARY: Final = re.compile(r"\.[0-9]+\.[0-9]+\.varpd")
 _CHUNK: Final = 4096
 
 
@@ -64,6 +66,15 @@ class StateDirectory:
                 return sorted(entry.name for entry in entries)
         except OSError as error:
             raise _from_os(error, "the run directory") from error
+
+    def clear_remains(self) -> None:
+        """Remove what a daemon that was killed had begun to write; one daemon at a time uses the directory."""
+        for name in self.names():
+            if _TEMPORARY.fullmatch(name):
+                try:
+                    self._unlink(name)
+                except OSError as error:
+                    raise _from_os(error, name) from error
 
     def read(self, name: str) -> bytes | None:
         try:

@@ -8,7 +8,8 @@ is not up), EINVAL for a name or an argument that is not allowed.
 
 A daemon that dies while it has a request leaves everything as it was before or as it was to be, and its successor knows which. So a
 request whose answer did not come is made again, and one that turns out to be done is content with that: a command does not fail
-because the daemon was killed under it.
+because the daemon was killed under it. It does fail when the host has booted again meanwhile: its link ids are other links' then, and
+nothing of it may reach those.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 from dladm.dlmgmtd.protocol import (
     ALL_FLAGS,
+    BOOT,
     DAEMON,
     OPERATIONS,
     WALK_BATCH,
@@ -30,7 +32,7 @@ from dladm.dlmgmtd.protocol import (
     encode_attrs,
     encode_request,
 )
-from dladm.doors.client import TRIES, Door
+from dladm.doors.client import TRIES, Door, DoorError
 from dladm.doors.message import decode_reply
 from kernel_sim.dev import paths
 from kernel_sim.dev.client import System
@@ -49,6 +51,7 @@ class Dlmgmt:
     def __init__(self, system: System) -> None:
         self._door = Door(system, paths.DLMGMT_DOOR)
         self._first: object = None
+        self._boot = ""
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +62,9 @@ class Dlmgmt:
         self.close()
 
     def close(self) -> None:
-        """End the conversation; the next call begins another."""
+        """End the conversation; the next call begins another, of whatever boot."""
         self._door.close()
+        self._first, self._boot = None, ""
 
     # ------------------------------------------------------------------ ids and names
 
@@ -82,7 +86,7 @@ class Dlmgmt:
         try:
             self._call(Op.DESTROY_LINKID, {"linkid": linkid, "flags": int(flags)})
         except KernelError as error:
-            if error.errno is not Errno.ENOENT or not self._talks_to_another():
+            if not _names_nothing(error) or not self._talks_to_another():
                 raise
 
     def up_linkid(self, linkid: int) -> None:
@@ -164,9 +168,9 @@ class Dlmgmt:
         self._call(Op.REMOVE_CONF, {"linkid": linkid})
 
     def _call(self, op: Op, fields: Mapping[str, Any]) -> dict[str, Any]:
-        message = encode_request(op, fields)
         if not OPERATIONS[op].privileged:
-            return self._answer(self._door.read(message))
+            return self._answer(self._door.read(encode_request(op, fields)))
+        message = encode_request(op, fields, self._boot)
         for _attempt in range(TRIES - 1):
             try:
                 return self._answer(self._door.change(message))
@@ -181,6 +185,7 @@ class Dlmgmt:
         reply = decode_reply(raw)
         if self._first is None:
             self._first = reply.get(DAEMON)
+        self._boot = self._boot or str(reply.get(BOOT, ""))
         return reply
 
     def _talks_to_another(self) -> bool:
@@ -196,7 +201,7 @@ class Dlmgmt:
             case Op.DESTROY_LINKID:
                 return not self._flags(fields["linkid"]) & int(fields["flags"])
             case Op.RENAME:
-                return self.linkid2info(fields["linkid"]).name == str(fields["name"])
+                return bool(self._of_this_boot(Op.LINKID2INFO, fields["linkid"])["name"] == fields["name"])
             case Op.REMOVE_CONF:
                 return not self._has_line(fields["linkid"])
             case _:
@@ -204,17 +209,26 @@ class Dlmgmt:
 
     def _flags(self, linkid: int) -> int:
         try:
-            return int(self.linkid2info(linkid).flags)
+            return int(self._of_this_boot(Op.LINKID2INFO, linkid)["flags"])
         except KernelError as error:
-            if error.errno is not Errno.ENOENT:
+            if not _names_nothing(error):
                 raise
             return 0
 
     def _has_line(self, linkid: int) -> bool:
         try:
-            self.read_conf(linkid)
+            self._of_this_boot(Op.READ_CONF, linkid)
         except KernelError as error:
-            if error.errno is not Errno.ENOENT:
+            if not _names_nothing(error):
                 raise
             return False
         return True
+
+    def _of_this_boot(self, op: Op, linkid: int) -> dict[str, Any]:
+        """A question about an id. Errors: ESTALE the id is of an earlier boot."""
+        return self._answer(self._door.read(encode_request(op, {"linkid": linkid}, self._boot)))
+
+
+def _names_nothing(error: KernelError) -> bool:
+    """The daemon says that there is no such thing. A door that is not there says nothing of the kind."""
+    return error.errno is Errno.ENOENT and not isinstance(error, DoorError)

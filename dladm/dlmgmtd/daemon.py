@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from dladm.dlmgmtd.names import DeviceNames, PhysWatch
-from dladm.dlmgmtd.protocol import DAEMON, decode_request
+from dladm.dlmgmtd.protocol import BOOT, DAEMON, decode_request
 from dladm.dlmgmtd.service import LinkService
 from dladm.dlmgmtd.store import Store
 from dladm.doors.message import encode_reply
@@ -84,7 +84,7 @@ class Daemon:
     def _request(self, peer: Peer, message: bytes) -> None:
         request = decode_request(message)
         reply = self._service.handle(request, privileged=peer.privileged)
-        peer.reply(encode_reply({**reply, DAEMON: os.getpid()}))
+        peer.reply(encode_reply({**reply, DAEMON: os.getpid(), BOOT: self._service.boot}))
 
     def _phys_changed(self) -> None:
         self._watch.changed()

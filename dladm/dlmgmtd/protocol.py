@@ -19,6 +19,7 @@ from kernel_sim.sys.errno import Errno, KernelError
 WALK_BATCH: Final = 256
 """The most links in one WALK reply; the client asks again from the last id."""
 DAEMON: Final = "daemon"
+BOOT: Final = "boot"
 ALL_FLAGS: Final = DatalinkFlag.ACTIVE | DatalinkFlag.PERSIST
 
 
@@ -140,10 +141,12 @@ class Request:
 
     op: Op
     fields: Mapping[str, Any]
+    boot: str = ""
+    """The boot of the host that its link ids are of, when the client knows it."""
 
 
-def encode_request(op: Op, fields: Mapping[str, Any]) -> bytes:
-    return message.encode({"op": op, **fields})
+def encode_request(op: Op, fields: Mapping[str, Any], boot: str = "") -> bytes:
+    return message.encode({"op": op, **fields, **({BOOT: boot} if boot else {})})
 
 
 def decode_request(raw: bytes) -> Request:
@@ -153,13 +156,16 @@ def decode_request(raw: bytes) -> Request:
     if not isinstance(name, str) or name not in set(Op):
         raise KernelError(Errno.ENOTSUP, f"dlmgmtd has no operation {name!r}")
     op = Op(name)
+    boot = found.pop(BOOT, "")
     fields = OPERATIONS[op].fields
     if found.keys() != fields.keys():
         raise KernelError(Errno.EINVAL, f"{op} takes {', '.join(fields)}")
+    if not isinstance(boot, str):
+        raise KernelError(Errno.EINVAL, f"{op}: {BOOT} must be str")
     for key, kind in fields.items():
         if type(found[key]) is not kind:  # a bool is no int here
             raise KernelError(Errno.EINVAL, f"{op}: {key} must be {kind.__name__}")
-    return Request(op, found)
+    return Request(op, found, boot)
 
 
 def encode_attrs(attrs: Mapping[str, ConfValue]) -> list[list[str]]:

@@ -41,6 +41,8 @@ class LinkService:
 
     def __init__(self, store: Store, kernel: KernelNames, log: Log) -> None:
         self.table = LinkTable()
+        self.boot = ""
+        """Link ids are this boot's; the next one gives them anew."""
         self._store = store
         self._kernel = kernel
         self._log = log
@@ -64,7 +66,12 @@ class LinkService:
         }
 
     def handle(self, request: Request, *, privileged: bool) -> dict[str, Any]:
-        """Do a request; the fields of its reply. Errors: EACCES without the privilege, those of the operation."""
+        """Do a request; the fields of its reply.
+
+        Errors: ESTALE the request is of an earlier boot of the host; EACCES without the privilege; those of the operation.
+        """
+        if request.boot and request.boot != self.boot:
+            raise KernelError(Errno.ESTALE, "the host has booted again; link ids of before name other links now")
         shape = OPERATIONS[request.op]
         if shape.privileged and not privileged:
             raise KernelError(Errno.EACCES, f"{request.op} takes the privilege to configure data links")
@@ -80,6 +87,7 @@ class LinkService:
         A name in the kernel that has neither device nor line was pushed for a client that never got its answer: it is taken back. A
         rename that was under way is done to its end when datalink.conf has it.
         """
+        self._prepare_store()
         self._finish_rename()
         self._followed = self._store.read_conf()
         stored = self._stored_links(self._followed)
@@ -99,6 +107,14 @@ class LinkService:
             self._kernel.push(link)
             self._cache.apply(Change(None, link))
         self._write_cache()
+
+    def _prepare_store(self) -> None:
+        """A disk that refuses does not keep the daemon from serving; without a name of the boot no request is of another one."""
+        try:
+            self._store.clear_remains()
+            self.boot = self._store.boot()
+        except KernelError as error:
+            self._log.warning("remains of an earlier daemon may be there, or this boot has no name", reason=str(error))
 
     def _finish_rename(self) -> None:
         """Tell the kernel of a rename that reached datalink.conf only; where it refuses, the file is taken back."""

@@ -1,5 +1,6 @@
 """dlmgmtd's files: datalink.conf, written atomically and durably, and what lasts until the next boot only.
 
+* The name of the boot.
 * The cache of active links (`active`).
 * The note of a rename that is under way. A rename changes file and kernel, and a daemon that was killed in between could not tell by
   these that its two links are one.
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +24,12 @@ from kernel_sim.sys.errno import Errno, KernelError
 
 CACHE: Final = f"{DLADM_VOLATILE}/network-datalink-management:default.cache"
 RENAME: Final = f"{DLADM_VOLATILE}/network-datalink-management:default.rename"
+BOOT: Final = f"{DLADM_VOLATILE}/network-datalink-management:default.boot"
 _MODE: Final = 0o644
 _NEW_NAME: Final = "new"
 _LINKID: Final = "linkid"
+_FRESH: Final = ".new"
+"""What a file's successor is called until it takes its place."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,6 +52,7 @@ class Store:
         self.conf_path = root / DATALINK_CONF
         self.cache_path = root / CACHE
         self.rename_path = root / RENAME
+        self.boot_path = root / BOOT
         self._known = (b"", LinkFile())
 
     def read_conf(self) -> LinkFile:
@@ -65,6 +71,20 @@ class Store:
     def write_cache(self, content: bytes) -> None:
         """Replace the cache of active links."""
         self.replace_file(self.cache_path, content, durable=False)
+
+    def clear_remains(self) -> None:
+        """Remove what a daemon that was killed had begun to write."""
+        for path in (self.conf_path, self.cache_path, self.rename_path, self.boot_path):
+            self.remove_file(path.with_name(path.name + _FRESH))
+
+    def boot(self) -> str:
+        """The name of this boot of the host, which the first daemon of a boot chooses."""
+        found = self.read_file(self.boot_path)
+        if found:
+            return found.decode("ascii", "replace")
+        name = secrets.token_hex(8)
+        self.replace_file(self.boot_path, name.encode(), durable=False)
+        return name
 
     def read_rename(self) -> Rename | None:
         """The rename that was under way; None when there was none, or nobody can read it."""
@@ -133,7 +153,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def _replace(folder: int, name: str, content: bytes, mode: int, *, durable: bool) -> None:
-    fresh = f"{name}.new"
+    fresh = name + _FRESH
     try:
         _write(folder, fresh, content, mode, durable=durable)
         os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)

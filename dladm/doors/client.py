@@ -18,6 +18,10 @@ TRIES: Final = 3
 """How often a reading call is made: a kept connection may be of a daemon that has died, a new one of one that is dying."""
 
 
+class DoorError(KernelError):
+    """Nobody took the request, so its errno says nothing of what it was about."""
+
+
 class Door:
     """The door at `path`, relative to the host's root."""
 
@@ -40,8 +44,8 @@ class Door:
     def change(self, message: bytes) -> bytes:
         """A call that changes something.
 
-        Errors: ENOENT there is no such door (the host is not up), ECONNREFUSED nobody answered it for `PATIENCE` seconds, ECONNRESET
-        the daemon went away before it answered.
+        Errors: `DoorError`: ENOENT there is no such door (the host is not up), ECONNREFUSED nobody answered it for `PATIENCE` seconds.
+        ECONNRESET the daemon went away before it answered.
         """
         transport = self._connect()
         try:
@@ -61,7 +65,7 @@ class Door:
                 return self._system.connect(self._path)
             except KernelError as error:
                 if error.errno is not Errno.ECONNREFUSED or waited >= PATIENCE:
-                    raise
+                    raise DoorError(error.errno, error.detail) from error
             self._system.wait(STEP)
             waited += STEP
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from dladm.dlmgmtd.names import DeviceNames
-from dladm.dlmgmtd.protocol import decode_request
+from dladm.dlmgmtd.protocol import BOOT, decode_request
 from dladm.dlmgmtd.service import LinkService
 from dladm.doors.message import encode_error, encode_reply
 from etherspan.testing.log import SimLog
@@ -114,7 +114,8 @@ class LinkDaemon:
 
     async def call(self, message: bytes, caller: Cred) -> bytes:
         try:
-            return encode_reply(self.service.handle(decode_request(message), privileged=caller.uid == 0))
+            reply = self.service.handle(decode_request(message), privileged=caller.uid == 0)
+            return encode_reply({**reply, BOOT: self.service.boot})
         except KernelError as error:
             return encode_error(error)
 

@@ -16,9 +16,10 @@ import pytest
 
 from dladm.dlmgmtd import store as store_module
 from dladm.dlmgmtd.client import Dlmgmt
-from dladm.dlmgmtd.protocol import ALL_FLAGS, DAEMON, ConfValue, LinkInfo, decode_request
+from dladm.dlmgmtd.protocol import ALL_FLAGS, BOOT, DAEMON, ConfValue, LinkInfo, decode_request
 from dladm.dlmgmtd.service import LinkService
 from dladm.dlmgmtd.store import Store
+from dladm.doors.client import DoorError
 from dladm.doors.message import encode_error, encode_reply
 from kernel_sim.sys.codec import EsPhysList
 from kernel_sim.sys.dld import DL_ETHER, DatalinkClass, DatalinkFlag
@@ -31,6 +32,10 @@ NEVER = 1 << 30
 
 class Killed(BaseException):
     """The process has ended: nothing of it runs any more."""
+
+
+class Panicked(BaseException):
+    """The whole host has ended, and booted again."""
 
 
 @dataclass
@@ -140,6 +145,7 @@ class Machine:
         self.fate = Fate()
         self.kernel = Kernel(self.fate)
         self.daemons = 0
+        self.door_missing = False
         self.store = Store(root)
         for path in (self.store.conf_path, self.store.cache_path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +160,16 @@ class Machine:
         self.service = LinkService(self.store, self.kernel, Silent())
         self.service.load()
 
+    def boot_again(self) -> None:
+        """The host panics: kernel, daemon and volatile files go, and a new daemon gives ids anew."""
+        self.kernel = Kernel(self.fate)
+        for path in self.store.cache_path.parent.iterdir():
+            path.unlink()
+        self.start()
+
     def connect(self, _path: str) -> Machine:
+        if self.door_missing:
+            raise KernelError(Errno.ENOENT, "the host is booting")
         return self
 
     def wait(self, _seconds: float) -> None:
@@ -162,9 +177,12 @@ class Machine:
 
     def call(self, message: bytes) -> bytes:
         try:
-            return encode_reply({**self.service.handle(decode_request(message), privileged=True), DAEMON: self.daemons})
+            reply = self.service.handle(decode_request(message), privileged=True)
+            return encode_reply({**reply, DAEMON: self.daemons, BOOT: self.service.boot})
         except Killed:
             self.start()
+            raise KernelError(Errno.ECONNRESET, "it was killed") from None
+        except Panicked:
             raise KernelError(Errno.ECONNRESET, "it was killed") from None
         except KernelError as error:
             return encode_error(error)
@@ -348,3 +366,53 @@ def test_a_stored_link_whose_device_was_found_by_a_new_daemon_is_up(
     machine.client.up_linkid(4)
     assert machine.service.table.get(4).flags == ALL_FLAGS
     machine.check()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_request_whose_host_has_panicked_reaches_no_link_of_the_next_boot(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = populated(tmp_path / "root", monkeypatch)
+    handle = LinkService.handle
+
+    def panic(*_args: Any, **_kwargs: Any) -> Any:
+        monkeypatch.setattr(LinkService, "handle", handle)
+        machine.boot_again()
+        raise Panicked
+
+    machine.kernel.devices.clear()  # so that nothing but the name of the boot is in the way
+    before = machine.conf()
+    monkeypatch.setattr(LinkService, "handle", panic)
+    assert outcome(CHANGES[name], machine) is Errno.ESTALE
+    assert machine.conf() == before
+
+
+@pytest.mark.parametrize("name", ["delete", "delete what is stored only", "forget"])
+def test_a_door_that_has_gone_with_the_host_is_no_word_that_a_change_was_made(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = populated(tmp_path / "root", monkeypatch)
+    before = machine.conf()
+
+    def panic(_message: bytes) -> bytes:
+        machine.door_missing = True
+        raise KernelError(Errno.ECONNRESET, "it was killed")
+
+    monkeypatch.setattr(machine, "call", panic)
+    with pytest.raises(KernelError) as refused:
+        CHANGES[name](machine)
+    assert isinstance(refused.value, DoorError)
+    assert machine.conf() == before
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_what_a_killed_daemon_had_begun_to_write_is_removed_by_the_next(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = populated(tmp_path / "root", monkeypatch)
+    vars(machine.fate).update(vars(Fate(at)))
+    machine.client.unset_conf_field(2, "mtu")
+    assert machine.daemons == 2, "it was not killed"
+    machine.store.conf_path.with_name("datalink.conf.new").write_bytes(b"half")
+    machine.start()
+    assert not list(tmp_path.rglob("*.new"))

@@ -168,3 +168,13 @@ def test_a_file_that_vanished_is_reported(store: StateDirectory) -> None:
         with pytest.raises(VarpdError) as refused:
             act("1.varpd")
         assert refused.value.errno is Errno.ENOENT
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    others = ["7.varpd", "7.varpd.bad", ".7.varpd", ".x.7.varpd", ".12.7.varpd.bak", "varpd.door"]
+    for name in (*others, ".12.7.varpd", ".4711.8.varpd"):
+        (tmp_path / name).write_bytes(b"x")
+    directory = StateDirectory.open(tmp_path)
+    directory.clear_remains()
+    assert directory.names() == sorted(others)
+    directory.close()
