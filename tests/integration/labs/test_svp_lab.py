@@ -53,7 +53,7 @@ def test_three_hosts_find_each_other_through_a_server(three: Any) -> None:
 
 def migration() -> tuple[str, list[list[str]]]:
     """The lab file of the document's example, and its commands."""
-    name, block = re.findall(r"<!-- lab: (\S+) -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[0]
+    name, block = re.findall(r"<!-- lab: (\S+) -->\n<!--.*-->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[0]
     return name, [shlex.split(line) for line in block.splitlines()]
 
 
