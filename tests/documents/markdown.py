@@ -123,7 +123,9 @@ def blocks(path: Path) -> list[Block]:
             found[-1].text.append(line)
         elif fence:
             if fence[1] not in KINDS:
-                raise ValueError(f"line {number}: a block of the kind {fence[1]!r}; known are {', '.join(sorted(KINDS))}")
+                raise ValueError(
+                    f"line {number}: a block of the kind {fence[1]!r}; known are {', '.join(sorted(KINDS))}"
+                )
             inside = True
             block = Block(number, fence[1], notes=notes)
             if block.kind == "text" and found and found[-1].kind == "sh" and number - end <= len(notes) + 2:

@@ -31,9 +31,7 @@ def difference(step: Step, result: Result, status: int, *, varies: bool) -> str:
     """What is not as shown."""
     got = result.output.splitlines()
     want = got if step.output is None else step.output
-    same = len(want) == len(got) and all(
-        lines_agree(*pair, varies=varies) for pair in zip(want, got, strict=True)
-    )
+    same = len(want) == len(got) and all(lines_agree(*pair, varies=varies) for pair in zip(want, got, strict=True))
     if same and result.status == status:
         return ""
     shown = difflib.unified_diff([*want, f"[{status}]"], [*got, f"[{result.status}]"], "shown", "seen", lineterm="")
