@@ -17,6 +17,8 @@ NEEDS = {
         "fish": "fish",
         "mandoc": "mandoc",
         "postgres": "postgresql",
+        "jq": "jq",
+        "ip": "iproute2",
     },
 }
 
