@@ -13,6 +13,7 @@ NEEDS = {
         "dumpcap": "wireshark-common",
         "busybox": "busybox",
         "dnsmasq": "dnsmasq-base",
+        "jq": "jq",
         "zsh": "zsh",
         "fish": "fish",
         "mandoc": "mandoc",

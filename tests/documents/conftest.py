@@ -64,7 +64,17 @@ class Machine:
         """Run commands in one shell, on that host of the lab that is up, or on the machine itself."""
         ends = [f"printf '{END}%s\\n' \"$?\"\n"] * len(commands)
         script = "".join(f"{command}\n{end}" for command, end in zip(commands, ends, strict=True))
-        inside = ["nsenter", "-t", str(self._process.pid), "-n", "-m", "sh", "-c", f'cd {FOLDER}; exec "$@" </dev/null', ""]
+        inside = [
+            "nsenter",
+            "-t",
+            str(self._process.pid),
+            "-n",
+            "-m",
+            "sh",
+            "-c",
+            f'cd {FOLDER}; exec "$@" </dev/null',
+            "",
+        ]
         place = ["etherspan", "lab", "exec", on, "--"] if on else []
         with (self._folder / "output").open("w+") as output:
             done = subprocess.run(
