@@ -122,6 +122,8 @@ def blocks(path: Path) -> list[Block]:
             end = number
         elif inside:
             found[-1].text.append(line)
+        elif re.match(r"\s+```|\s*~~~", line):
+            raise ValueError(f"line {number}: a block that tests do not see: begin it with ``` in the first column")
         elif fence:
             if fence[1] not in KINDS:
                 raise ValueError(
