@@ -13,11 +13,11 @@ NEEDS = {
         "dumpcap": "wireshark-common",
         "busybox": "busybox",
         "dnsmasq": "dnsmasq-base",
+        "jq": "jq",
         "zsh": "zsh",
         "fish": "fish",
         "mandoc": "mandoc",
         "postgres": "postgresql",
-        "jq": "jq",
         "ip": "iproute2",
     },
 }

@@ -9,7 +9,7 @@ A comment, which no reader sees, stands before the block it is about:
 |---|---|
 | `<!-- doc: run COMMAND -->` | run this first, unseen; it must end with 0 |
 | `<!-- doc: on HOST -->` | the block is typed on that host of the lab that is up |
-| `<!-- doc: exit 1 -->` | the block, or its last command, ends with this status; without it, 0 |
+| `<!-- doc: exit 1 -->` | the block, or its first command, ends with this status; without it, and all others, with 0 |
 | `<!-- doc: varies -->` | in what the block prints each word with a digit stands for any such word |
 | `<!-- doc: serves -->` | each command goes on until it is ended, and says first that it listens |
 | `<!-- doc: elsewhere TEST -->` | the test file TEST runs it |
@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"sh", "console", "text", "python", "json", "toml", "mermaid"}
 PROMPT = ("# ", "$ ")
 _FENCE = re.compile(r"^```(\S*)$")
@@ -121,6 +122,8 @@ def blocks(path: Path) -> list[Block]:
             end = number
         elif inside:
             found[-1].text.append(line)
+        elif re.match(r"\s+```|\s*~~~", line):
+            raise ValueError(f"line {number}: a block that tests do not see: begin it with ``` in the first column")
         elif fence:
             if fence[1] not in KINDS:
                 raise ValueError(
