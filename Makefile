@@ -30,7 +30,7 @@ demo: ready
 ## make test      every test
 test: ready
 	@$(BIN)/python tools/needs.py test
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m 'not soak'
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 
 ## make lint      ruff, mypy --strict, the architecture's contracts
 lint: $(STAMP)
@@ -44,7 +44,7 @@ lint: $(STAMP)
 fidelity: $(STAMP)
 	@$(BIN)/python tools/needs.py test
 	@mkdir -p build
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m 'not soak' --facts build/facts.json
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder --facts build/facts.json
 	$(BIN)/python tools/fidelity.py build/facts.json
 
 ## make bench     throughput beside kernel vxlan and a naive loop; latency of the first frame to a MAC address; thousands of links; SVP lookups
