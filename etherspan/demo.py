@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,7 @@ flood = ["10.88.88.69"]
 KEPT_NAME: Final = "demo"
 TRANSFER: Final = "64M"
 TRANSFER_TEXT: Final = "64 MiB"
+COLUMNS: Final = 80
 PATIENCE: Final = 45.0
 """Seconds that one command may take."""
 
@@ -55,7 +56,8 @@ def run(*, keep: bool, say: Callable[[str], None]) -> None:
     name = KEPT_NAME if keep else f"{KEPT_NAME}-{os.getpid()}"
     if LabDir(name).exists():
         raise EtherspanError(f"the demo's lab is up already; 'etherspan lab down {name}' takes it down")
-    say("Two emulated hosts, cn0 and cn1, and a Linux VXLAN endpoint, linux0, on one underlay: 10.88.88.0/24.")
+    say("Two emulated hosts, cn0 and cn1, and a Linux VXLAN endpoint, linux0,")
+    say("on one underlay, 10.88.88.0/24.")
     say("")
     lab = up(read_text(LAB, "etherspan demo"), name, say)
     try:
@@ -88,7 +90,8 @@ class Stage:
 
     def run(self, place: str, *argv: str) -> str:
         """Show a command, run it, show and return what it says. Errors: `EtherspanError` when it fails."""
-        self.say(f"{place}$ {shlex.join(argv)}")
+        for line in shown(f"{place}$", argv):
+            self.say(line)
         process = self._start(place, argv)
         try:
             output, _ = process.communicate(timeout=PATIENCE)
@@ -128,6 +131,23 @@ class Stage:
         return execute.start(found.namespace, argv, env, stdout=subprocess.PIPE, merge=True)
 
 
+def shown(prompt: str, argv: Iterable[str]) -> list[str]:
+    """A command in lines of 80 columns at the most, as far as its words allow, that a shell takes as one."""
+    lines = [prompt]
+    together: list[str] = []
+    for word in map(shlex.quote, argv):
+        if word.startswith("-") or not together[-1:] or not together[-1].startswith("-"):
+            together.append(word)
+        else:
+            together[-1] += f" {word}"  # an option and its value
+    for part in together:
+        if len(lines[-1]) + len(part) > COLUMNS - len(" ") - len(" \\"):
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {part}"
+    return lines
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     with process:  # closes its pipes and waits
         if process.poll() is None:
@@ -148,7 +168,7 @@ def _story(stage: Stage) -> None:
     stage.run("cn0", "dladm", "show-overlay", "-t", "demo0")
     stage.run("cn0", "dladm", "show-overlay", "-f", "demo0")
 
-    stage.title("4. VXLAN network 24 between cn0 and the Linux kernel's vxlan device, left at its default offloads")
+    stage.title("4. VXLAN network 24 between cn0 and the Linux kernel's vxlan device")
     _join(
         stage, "cn0", vnetid=24, own="10.88.88.69", peer="10.88.88.71", zone="peer", address="10.66.66.2/24", number=1
     )
@@ -176,9 +196,8 @@ def _join(
 ) -> None:
     """Make an overlay, a VNIC over it and a zone that has the VNIC."""
     overlay, vnic = f"demo{number}", f"vnic{number}"
-    properties = f"vxlan/listen_ip={own},direct/dest_ip={peer},direct/dest_port=4789"
-    stage.run(
-        host, "dladm", "create-overlay", "-e", "vxlan", "-s", "direct", "-v", str(vnetid), "-p", properties, overlay
-    )
+    listen, to = f"vxlan/listen_ip={own}", f"direct/dest_ip={peer},direct/dest_port=4789"
+    create = ["create-overlay", "-e", "vxlan", "-s", "direct", "-v", str(vnetid), "-p", listen, "-p", to, overlay]
+    stage.run(host, "dladm", *create)
     stage.run(host, "dladm", "create-vnic", "-l", overlay, vnic)
     stage.run(host, "etherspan", "zone", "create", zone, "--address", f"{vnic}={address}")

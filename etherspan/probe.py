@@ -49,7 +49,7 @@ class PingResult:
         text = f"{self.sent} sent, {len(self.times)} received, {100 * lost // max(self.sent, 1)}% lost"
         if self.times:
             low, mean, high = min(self.times), sum(self.times) / len(self.times), max(self.times)
-            text += f", round trip min/avg/max {low * 1e3:.2f}/{mean * 1e3:.2f}/{high * 1e3:.2f} ms"
+            text += f", rtt min/avg/max {low * 1e3:.2f}/{mean * 1e3:.2f}/{high * 1e3:.2f} ms"
         return text
 
 

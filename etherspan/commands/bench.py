@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from types import ModuleType
 
 import click
 
@@ -35,5 +36,12 @@ def bench(name: str, options: tuple[str, ...]) -> int:
             raise EtherspanError(f"bench {part} needs more programs: apt-get install {' '.join(sorted(missing))}")
     status = 0
     for part in parts:
-        status = importlib.import_module(f"etherspan.bench.{part}").main(options) or status
+        module = importlib.import_module(f"etherspan.bench.{part}")
+        click.echo(f"{part}: {_what(module)}", err=True)
+        status = module.main(options) or status
     return status
+
+
+def _what(module: ModuleType) -> str:
+    """What a module measures: the first sentence of its text."""
+    return (module.__doc__ or "").partition("\n")[0]

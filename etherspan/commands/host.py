@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etherspan import userns
+from etherspan import progress, userns
 from etherspan.host import control
 from kernel_sim.dev.paths import host_root
 
@@ -29,6 +29,7 @@ def boot(root: Path | None, *, foreground: bool) -> None:
     """Boot the host; its files are made when there are none."""
     where = _root(root)
     userns.acquire()
+    progress.tell(f"{where}: booting")
     control.boot_host(where, foreground=foreground)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from etherspan import userns
+from etherspan import progress, userns
 
 
 @click.group()
@@ -35,10 +35,11 @@ def up(file: Path, name: str | None) -> None:
     doctor.demand()
     end_on_sigterm()
     userns.acquire()
-    where = bring_up(source, name if name is not None else file.stem, click.echo)
-    click.echo(
-        f"lab {where.name} is up; 'etherspan lab exec --name {where.name} HOST[:ZONE] -- COMMAND' runs a command in it"
-    )
+    name = name if name is not None else file.stem
+    progress.tell(f"lab {name}: {', '.join(source.lab.nodes)}")
+    where = bring_up(source, name, click.echo)
+    click.echo(f"lab {where.name} is up; a command in it:")
+    click.echo(f"  etherspan lab exec --name {where.name} HOST[:ZONE] -- COMMAND")
 
 
 @lab.command()
@@ -50,6 +51,7 @@ def down(name: str | None) -> None:
 
     userns.acquire()
     where = choose(name)
+    progress.tell(f"lab {where.name}: ending what runs in it")
     take_down(where)
     userns.release()
     click.echo(f"lab {where.name} is down")

@@ -59,7 +59,7 @@ def receive(address: str | None, port: int) -> None:
     with probes.listen(address, port) as listener:
         click.echo(f"listening on port {port}")
         done = probes.serve(listener)
-    click.echo(f"received {size_text(done.size)}, sha256 {done.digest}")
+    click.echo(f"received {size_text(done.size)}\nsha256 {done.digest}")
 
 
 @probe.command()
@@ -72,4 +72,4 @@ def send(address: str, size: int, port: int, seed: int | None) -> None:
     if size == 0:
         raise EtherspanError("nothing to send; the size is 0")
     done = probes.send(address, size, port, seed)
-    click.echo(f"sent {size_text(size)} in {done.seconds:.2f} s ({done.rate()}), sha256 {done.digest}")
+    click.echo(f"sent {size_text(size)} in {done.seconds:.2f} s ({done.rate()})\nsha256 {done.digest}")

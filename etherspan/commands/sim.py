@@ -11,6 +11,9 @@ import click
 
 from etherspan.errors import EtherspanError
 
+PIECE = 20
+"""Steps of a run between looks at the clock."""
+
 
 @click.command()
 @click.option("--hosts", type=click.IntRange(2, 60_000), default=20, show_default=True, help="Hosts of the fleet.")
@@ -28,6 +31,7 @@ def sim(hosts: int, seed: int, seeds: int, steps: int, loss: float, as_json: boo
     reordered and damaged. After every step it has to hold that no frame reaches the other tenant, that none comes too often, and
     that each has one fate; at the end, that every guest is found where it is. A run ends with the hash of all that happened.
     """
+    from etherspan import progress
     from etherspan.testing.fleet import Fleet
 
     gc.set_threshold(50_000, 20, 100)  # to look through lasting hosts for garbage all the time finds none
@@ -36,10 +40,12 @@ def sim(hosts: int, seed: int, seeds: int, steps: int, loss: float, as_json: boo
         gc.collect()
         begun = time.perf_counter()
         try:
+            progress.tell(f"seed {number}: booting {hosts} hosts")
             fleet = Fleet(hosts, number, loss=loss)
             gc.freeze()
             booted = time.perf_counter()
-            fleet.run(steps)
+            for piece in progress.steps(f"seed {number}, steps", steps, PIECE):
+                fleet.run(piece)
             fleet.finish()
         except AssertionError as error:
             again = f"etherspan sim --hosts {hosts} --seed {number} --steps {steps} --loss {loss:g}"
@@ -60,8 +66,9 @@ def sim(hosts: int, seed: int, seeds: int, steps: int, loss: float, as_json: boo
             print(json.dumps(found), flush=True)
         else:
             print(
-                "seed {seed}: {hosts} hosts, {steps} steps, {events} events, {frames} frames, {delivered} delivered, hash {hash}; "
-                "{boot_ms_per_host} ms a host, {us_per_event} us an event".format(**found),
+                "seed {seed}: {hosts} hosts, {steps} steps, {events} events, {frames} frames, {delivered} delivered\n"
+                "  {boot_ms_per_host} ms a host, {us_per_event} us an event\n"
+                "  hash {hash}".format(**found),
                 flush=True,
             )
     sys.stdout.flush()

@@ -82,7 +82,7 @@ def rows(before: Sample, after: Sample) -> Iterator[tuple[str, ...]]:
 
 
 HEADING: Final = ("LINK", "IN/s", "OUT/s", "IN Mb/s", "OUT Mb/s", "DROPS/s", "MOSTLY")
-_WIDTHS: Final = (18, 9, 9, 10, 10, 8, 0)
+_WIDTHS: Final = (16, 7, 7, 8, 8, 7, 0)
 
 
 def line(cells: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def test_an_address_that_is_none_is_refused() -> None:
 
 def test_the_summary_counts_what_was_lost() -> None:
     assert probe.PingResult(4, [0.001, 0.002, 0.003]).summary() == (
-        "4 sent, 3 received, 25% lost, round trip min/avg/max 1.00/2.00/3.00 ms"
+        "4 sent, 3 received, 25% lost, rtt min/avg/max 1.00/2.00/3.00 ms"
     )
     assert probe.PingResult(2).summary() == "2 sent, 0 received, 100% lost"
 
