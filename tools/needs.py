@@ -19,6 +19,7 @@ NEEDS = {
         "mandoc": "mandoc",
         "postgres": "postgresql",
         "ip": "iproute2",
+        "strace": "strace",
     },
 }
 

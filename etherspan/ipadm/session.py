@@ -182,12 +182,13 @@ class Session:
     def create(self, wanted: StoredAddress, interface: Interface | None, *, persistent: bool) -> None:
         """Create an address object in the running system; `interface` is the address of a static one.
 
+        An address that is on that interface and belongs to no object becomes this one's: a command that was killed has left it.
         Errors: ADDR_NOTAVAIL the zone has the address; ADDRCONF_EXISTS; NOTSUP no IPv6.
         """
         found = self.interface(wanted.ifname)
         if interface is None:
             interface = self._autoconfigure(found, wanted)
-        elif wanted.up:
+        elif wanted.up and not self._is_nameless(wanted.ifname, interface):
             self._require_unused(interface)
             self._put(wanted.ifname, interface)
         up = wanted.up or wanted.kind is not AddrType.STATIC
@@ -231,6 +232,10 @@ class Session:
                 name = self.objects.next_name(self.zone, ifname)
                 made = AddressObject(name, found.index, AddrType.STATIC, one.interface, self.zone)
                 self.objects = self.objects.with_object(made)
+
+    def _is_nameless(self, ifname: str, interface: Interface) -> bool:
+        named = {one.address for one in self.objects.on(self.zone, ifname)}
+        return interface not in named and any(one.interface == interface for one in self._found[ifname].addresses)
 
     def _require_unused(self, interface: Interface) -> None:
         for addresses in self._net.addresses().values():

@@ -116,6 +116,25 @@ def test_taking_an_address_away_leaves_the_others_of_its_subnet(vnics: Host) -> 
     assert stored(vnics) == []
 
 
+def put(link: str, address: str, length: int) -> None:
+    with IPRoute() as ip:
+        ip.addr("add", index=socket.if_nametoindex(link), address=address, prefixlen=length)
+
+
+def test_an_address_that_a_killed_command_left_gets_its_name(vnics: Host) -> None:
+    ipadm(vnics, "create-if", "vnic0")
+    vnics.namespace.run(lambda: put("vnic0", "10.0.0.1", 24))
+    refused = ipadm(vnics, "create-addr", "-T", "static", "-a", "10.0.0.1/16", "vnic0/v4", status=1)
+    assert refused == "ipadm: Could not create address: Can't assign requested address\n"
+    ipadm(vnics, "create-addr", "-T", "static", "-a", "10.0.0.1/24", "vnic0/v4")
+    assert linux(vnics, "vnic0") == ["10.0.0.1/24"]
+    assert ipadm(vnics, "show-addr", "-p", "-o", "addrobj,addr", "vnic0/") == "vnic0/v4:10.0.0.1/24\n"
+    again = ipadm(vnics, "create-addr", "-T", "static", "-a", "10.0.0.1/24", "vnic0/more", status=1)
+    assert again == refused
+    ipadm(vnics, "delete-addr", "vnic0/v4")
+    assert linux(vnics, "vnic0") == []
+
+
 def test_autoconfiguration_begins_with_a_link_local_address_usable_at_once(vnics: Host) -> None:
     ipadm(vnics, "create-addr", "-T", "addrconf", "-i", "::2/64", "-p", "stateful=no", "vnic0/v6")
     assert linux(vnics, "vnic0") == ["fe80::2/10"]
