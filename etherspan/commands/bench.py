@@ -14,6 +14,7 @@ GROUPS = {
     "datapath": ("datapath",),
     "control": ("command", "first_packet", "scale", "targets"),
     "svp": ("svp", "svp_fleet"),
+    "soak": ("soak",),
 }
 """What is measured together: modules of `etherspan.bench`, each with a `main(argv)`."""
 PARTS = tuple(dict.fromkeys(part for parts in GROUPS.values() for part in parts))
@@ -25,7 +26,7 @@ NEEDS = {"datapath": {"iperf3": "iperf3", "ip": "iproute2", "cc": "gcc"}}
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION]...")
 def bench(name: str, options: tuple[str, ...]) -> int:
     """Measure this machine: `datapath` beside Linux vxlan and a naive loop, `control` (commands, first frames, many links,
-    large tables), or `svp`. Each can be run by its own name, with options of its own: `etherspan bench datapath --help`.
+    large tables), `svp`, or an hour's `soak`. Each can be run by its own name, with options of its own: `etherspan bench datapath --help`.
     """
     parts = GROUPS.get(name, (name,))
     if len(parts) > 1 and options:
