@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 
-.PHONY: help venv ready demo test lint fidelity bench fuzz soak clean
+.PHONY: help venv ready demo test lint fidelity bench fuzz coverage mutation soak clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -59,10 +60,25 @@ fuzz: ready
 	@for target in $$($(BIN)/python -c 'from tests.fuzz.targets import TARGETS; print(*TARGETS)'); do \
 	  echo "== $$target"; $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=1 || exit 1; done
 
-## make soak      the long runs
+## make coverage  what the tests reach; figures are in docs/testing.md
+coverage: ready
+	@$(BIN)/python tools/needs.py test
+	@mkdir -p build/coverage
+	-$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report -i --skip-covered
+
+## make mutation  1,000 changes to the code, and whether a test notices each: an hour or more
+mutation: ready
+	$(BIN)/python tools/mutation.py map
+	$(BIN)/python tools/mutation.py run
+	$(BIN)/python tools/mutation.py report
+
+## make soak      the long runs, SOAK_SECONDS of traffic, changes and faults among them
 soak: ready
 	@$(BIN)/python tools/needs.py test
 	$(BIN)/python -m pytest -q -m soak --timeout 3600
+	$(BIN)/etherspan bench soak --seconds $(SOAK_SECONDS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,8 +5,8 @@
     python tools/mutation.py report       how many were killed, and those that were not
 
 The mutants of one seed are always the same ones. A mutant is one changed operator, number, condition, result or call. It is killed when a
-test fails, or does not end in time. Tests run nearest first: those of whose lines most are in the changed module. `--only` takes the
-mutants of earlier survivors again, with more tests, after the tests have become better.
+test fails, or does not end in time. Tests run nearest first: those of whose lines most are in the changed module. `--only
+survived` takes the survivors again, after the tests have become better; with `--tests` over new files of tests, which the map lacks.
 """
 
 from __future__ import annotations
@@ -290,8 +290,8 @@ def _start(mutant: Mutant, tests: list[str]) -> int:
     os._exit(status)
 
 
-def run(count: int, seed: int, jobs: int, budget: float, only: str) -> int:
-    """Run the mutants that have no result yet; with `only`, those whose last result it is once more."""
+def run(count: int, seed: int, jobs: int, budget: float, only: str, these: list[str]) -> int:
+    """Run the mutants that have no result yet; with `only`, those whose last result it is once more; with `these`, over these tests."""
     os.chdir(ROOT)
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp(prefix="mutation")
     sys.path.insert(0, str(ROOT))
@@ -309,7 +309,7 @@ def run(count: int, seed: int, jobs: int, budget: float, only: str) -> int:
         while wanted or running:
             while wanted and len(running) < jobs:
                 mutant = wanted.pop(0)
-                tests = reach.tests(mutant)
+                tests = these or reach.tests(mutant)
                 if tests:
                     running[_start(mutant, tests)] = mutant, time.monotonic() + budget * 3 + 30, len(tests)
                 else:
@@ -361,12 +361,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261127)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--budget", type=float, default=15.0, help="seconds of tests for a mutant")
+    parser.add_argument("--tests", nargs="*", default=[], help="files of tests to run, whatever they reach")
     parser.add_argument("--only", default="", help="a result: run the mutants again that have it")
     args = parser.parse_args()
     if args.what == "map":
         return learn()
     if args.what == "run":
-        return run(args.count, args.seed, args.jobs, args.budget, args.only)
+        return run(args.count, args.seed, args.jobs, args.budget, args.only, args.tests)
     return report(args.count, args.seed)
 
 

@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 
 from pyroute2 import IPRoute
 
@@ -41,6 +41,8 @@ from etherspan.lab import server
 from etherspan.lab.journal import LabDir
 from etherspan.lab.run import find
 from kernel_sim.sys.errno import KernelError
+
+P = ParamSpec("P")
 
 NAME: Final = "soak"
 STEADY: Final = "cn1"
@@ -191,11 +193,11 @@ class Soak:
             self.record.failures.append(f"{work.__name__} {' '.join(args)}: {error!r}")
             self.over.set()
 
-    def _attempt(self, what: str, act: Callable[[], object]) -> bool:
+    def _attempt(self, what: str, act: Callable[P, object], *args: P.args, **options: P.kwargs) -> bool:
         """Do something that may fail only while cn2 is hurt."""
         begun = time.monotonic()
         try:
-            act()
+            act(*args, **options)
         except (EtherspanError, OSError, KernelError, subprocess.SubprocessError, RuntimeError) as error:
             if self.faults.excuse(begun):
                 self.record.counts[f"{what}, failed while {VICTIM} recovered"] += 1
@@ -213,9 +215,9 @@ class Soak:
         for number in itertools.count():
             begun = time.monotonic()
             source, sink = (STEADY, VICTIM) if number % 2 else (VICTIM, STEADY)
-            self._attempt(f"{plugin}: TCP transfers", lambda s=source, t=sink: self._transfer(plugin, s, t))
-            self._attempt(f"{plugin}: rounds of echoes", lambda s=source, t=sink: self._echo(plugin, s, t))
-            self._attempt(f"{plugin}: rounds of datagrams", lambda s=source, t=sink: self._datagrams(plugin, s, t, rng))
+            self._attempt(f"{plugin}: TCP transfers", self._transfer, plugin, source, sink)
+            self._attempt(f"{plugin}: rounds of echoes", self._echo, plugin, source, sink)
+            self._attempt(f"{plugin}: rounds of datagrams", self._datagrams, plugin, source, sink, rng)
             if self.over.wait(max(0.0, ROUND_SECONDS - (time.monotonic() - begun))):
                 return
 
@@ -280,11 +282,14 @@ class Soak:
             "delete-etherstub stub9",
         ]
         while not self.over.is_set():
+            failed = False
             for line in cycle:
-                self._attempt(f"{node}: dladm {line.split()[0]}", lambda line=line: self._dladm(node, line))
+                failed |= not self._attempt(f"{node}: dladm {line.split()[0]}", self._dladm, node, line)
                 if self.over.wait(COMMAND_SECONDS):
                     return
-            self._clear(node)
+            left = self.clear(node)
+            if left and not failed:
+                self.record.failures.append(f"{self.record.now():.0f} s: {node}: left over: {', '.join(left)}")
 
     def _dladm(self, node: str, line: str) -> str:
         done = subprocess.run(
@@ -299,17 +304,17 @@ class Soak:
         shown = self._dladm(node, "show-link -p -o link") + self._dladm(node, "show-link -P -p -o link")
         return set(shown.split())
 
-    def _clear(self, node: str) -> None:
-        """Delete what commands that failed while cn2 was hurt have left over."""
-        begun = time.monotonic()
+    def clear(self, node: str) -> list[str]:
+        """Delete the links that a cycle has left, and name them: one that was cut short, or whose commands failed."""
+        deleted = []
         with contextlib.suppress(EtherspanError):
-            left = {name for name in self.links(node) if name.endswith("9")}
+            left = sorted(name for name in self.links(node) if name.endswith("9"))
             for kind, start in (("vnic", "v"), ("overlay", "over"), ("etherstub", "stub")):
-                for name in sorted(left):
+                for name in left:
                     if name.startswith(start):
-                        if not self.faults.excuse(begun - len(PLUGINS) * RECOVERY_SECONDS):
-                            self.record.failures.append(f"{self.record.now():.0f} s: {node}: {name} is left over")
                         self._dladm(node, f"delete-{kind} {name}")
+                        deleted.append(name)
+        return deleted
 
     # ------------------------------------------------------------------ faults
 
@@ -436,7 +441,9 @@ def markdown(found: dict[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, and tell; 1 when something failed or is not flat."""
-    parser = argparse.ArgumentParser(prog="etherspan bench soak", description="a long run of traffic, changes and faults")
+    parser = argparse.ArgumentParser(
+        prog="etherspan bench soak", description="a long run of traffic, changes and faults"
+    )
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -450,7 +457,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             before = {node: soak.links(node) for node in NODES}
             soak.run(given.seconds)
             for node, links in before.items():
-                soak._clear(node)
+                soak.clear(node)
                 if soak.links(node) != links:
                     soak.record.failures.append(f"{node} has {sorted(soak.links(node))}, had {sorted(links)}")
     record = soak.record

@@ -22,7 +22,6 @@ from kernel_sim.sys.ethernet import (
 from kernel_sim.sys.message import Buffer
 
 FIRST_PORT: Final = 49152
-ETHERTYPE_MIN: Final = 0x0600
 
 TCP: Final = 6
 UDP: Final = 17

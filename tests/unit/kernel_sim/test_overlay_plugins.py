@@ -45,7 +45,7 @@ def test_a_wrong_declaration_is_refused(attributes: dict[str, object], errno: Er
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"id_size": 8}, {"dest": 7}, {"properties": ("variant/" + "x" * 55,)}, {"flags": 0}]
+    "attributes", [{"id_size": 1}, {"id_size": 8}, {"dest": 7}, {"properties": ("variant/" + "x" * 55,)}, {"flags": 0}]
 )
 def test_the_limits_themselves_are_allowed(attributes: dict[str, object]) -> None:
     assert PluginRegistry([variant(**attributes)]).names() == ("variant",)

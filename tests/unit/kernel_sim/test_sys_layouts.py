@@ -255,6 +255,46 @@ def test_a_link_property_value_that_is_cut_short_is_a_bad_address() -> None:
     assert refused.value.errno is Errno.EFAULT
 
 
+def list_of(count: int) -> dict[str, Any]:
+    return {
+        "cpus": tuple(range(4 * count)),
+        "ipaddrs": (codec.MacIpaddr(4, bytes(16), 32),) * count,
+        "cids": (codec.MacDhcpcid(b"x"),) * count,
+    }
+
+
+@pytest.mark.parametrize("field", ["cpus", "ipaddrs", "cids"])
+def test_a_list_of_resources_has_room_for_so_many(field: str) -> None:
+    full = codec.MacResourceProps(**{field: list_of(32)[field]})
+    assert codec.MacResourceProps.unpack(full.pack()) == full
+    with pytest.raises(KernelError, match=r"at most (128|32) fit") as error:
+        codec.MacResourceProps(**{field: list_of(33)[field]}).pack()
+    assert error.value.errno is Errno.EINVAL
+
+
+@pytest.mark.parametrize(("at", "most"), [(16, 128), (2604, 32), (3376, 32)])
+def test_a_count_beyond_the_room_is_invalid(at: int, most: int) -> None:
+    packed = bytearray(codec.MacResourceProps().pack())
+    packed[at : at + 4] = struct.pack("=I", most + 1)
+    with pytest.raises(KernelError, match=f"at most {most} fit") as error:
+        codec.MacResourceProps.unpack(packed)
+    assert error.value.errno is Errno.EINVAL
+
+
+def test_a_client_id_has_256_bytes_at_most() -> None:
+    longest = codec.MacDhcpcid(bytes(256))
+    assert codec.MacDhcpcid.unpack(longest.pack()) == longest
+    with pytest.raises(KernelError, match="257 bytes, at most 256 fit"):
+        codec.MacDhcpcid(bytes(257)).pack()
+
+
+def test_there_are_32_secondary_addresses_at_most() -> None:
+    addresses = tuple(bytes((2, 8, 32, 0, 0, n)) for n in range(33))
+    assert codec.macprop_value(MacProp.SECONDARY_ADDRS, addresses[:32])
+    with pytest.raises(KernelError, match="33 secondary addresses, at most 32 fit"):
+        codec.macprop_value(MacProp.SECONDARY_ADDRS, addresses)
+
+
 def test_importing_the_package_imports_no_codec() -> None:
     script = (
         "import sys, kernel_sim.sys.codec; print([m for m in sys.modules if m.startswith('kernel_sim.sys.codec.')])"

@@ -456,3 +456,31 @@ def test_a_header_that_comes_in_two_pieces_does_not_move_the_body() -> None:
 )
 def test_an_ipv4_address_is_told_by_its_first_12_bytes(text: str, mapped: bool) -> None:
     assert is_mapped(ipaddress.IPv6Address(text).packed) is mapped
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_tells_its_size(kind: type[Any]) -> None:
+    assert kind.size == {messages.LogType.VL2: 32, messages.LogType.VL3: 44}.get(kind.type, 72)
+
+
+def test_numbers_of_the_protocol() -> None:
+    assert [(one.name, int(one)) for one in messages.Status] == [
+        ("OK", 0),
+        ("FATAL", 1),
+        ("NOTFOUND", 2),
+        ("BADL3TYPE", 3),
+        ("BADBULK", 4),
+    ]
+    assert [(one.name, int(one)) for one in messages.BulkType] == [("VL2", 1), ("VL3", 2)]
+    assert not any(messages.NO_MAC + messages.NO_ADDRESS)
+    assert len(messages.NO_MAC) == 6
+    assert len(messages.NO_ADDRESS) == 16
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_answer_does_not_tell_is_zero(kind: type[Any]) -> None:
+    """A server that refuses gives the status only."""
+    if "status" in {one.name for one in fields(kind)}:
+        refused = kind(messages.Status.NOTFOUND)
+        values = [getattr(refused, one.name) for one in fields(kind)][1:]
+        assert not any(any(value) if isinstance(value, bytes) else value for value in values)
