@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -52,6 +54,13 @@ def status(root: Path | None) -> int:
     found = control.host_status(_root(root))
     click.echo(str(found))
     return 0 if found.running else 1
+
+
+@host.command()
+def unit() -> None:
+    """Print a systemd unit, etherspan@.service, that boots a host with the machine."""
+    text = resources.files("etherspan.host").joinpath("etherspan@.service").read_text(encoding="utf-8")
+    click.echo(text.replace("@etherspan@", str(Path(sys.executable).parent / "etherspan")), nl=False)
 
 
 def _root(given: Path | None) -> Path:

@@ -208,6 +208,8 @@ def test_a_wheel_has_every_page_and_shows_it_in(tmp_path: Path) -> None:
     found = {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()}
     assert found == {page.relative_to(source / "man") for page in (source / "man").glob("man*/*")}
 
+    assert (tmp_path / "site/etherspan/host/etherspan@.service").is_file()
+
     code = "import sys; sys.path.insert(0, sys.argv[1]); from etherspan import manual; print(manual.folder())"
     said = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "site"], cwd=tmp_path, capture_output=True, text=True, check=True
