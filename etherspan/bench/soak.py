@@ -284,9 +284,11 @@ class Soak:
         while not self.over.is_set():
             failed = False
             for line in cycle:
-                failed |= not self._attempt(f"{node}: dladm {line.split()[0]}", self._dladm, node, line)
+                failed = not self._attempt(f"{node}: dladm {line.split()[0]}", self._dladm, node, line)
                 if self.over.wait(COMMAND_SECONDS):
                     return
+                if failed:  # what follows in the cycle needs what has not been made
+                    break
             left = self.clear(node)
             if left and not failed:
                 self.record.failures.append(f"{self.record.now():.0f} s: {node}: left over: {', '.join(left)}")
