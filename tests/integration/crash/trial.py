@@ -251,7 +251,8 @@ class Trial:
 def is_part(now: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """A line of a link that was being created is there with a part of its attributes, and all else as it was."""
     new = after.keys() - before.keys()
-    return now.keys() == after.keys() and len(new) == 1 and all(now[name] == before[name] for name in before)
+    created = len(new) == 1 and before.keys() < after.keys()
+    return created and now.keys() == after.keys() and all(now[name] == before[name] for name in before)
 
 
 def difference(now: Mapping[str, object], wanted: Mapping[str, object]) -> str:
