@@ -40,6 +40,7 @@ from etherspan.host import control
 from etherspan.lab import server
 from etherspan.lab.journal import LabDir
 from etherspan.lab.run import find
+from kernel_sim.overlay.plugins.porthash import FIRST_PORT
 from kernel_sim.sys.errno import KernelError
 
 P = ParamSpec("P")
@@ -390,9 +391,28 @@ class Soak:
         folder = Path("/proc", str(pid))
         with contextlib.suppress(OSError):
             rss = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            fds, threads = (len(list((folder / part).iterdir())) for part in ("fd", "task"))
+            fds, threads = descriptors(folder), len(list((folder / "task").iterdir()))
             age = at - self._first_seen.setdefault(pid, at)
             self.record.samples.append(Sample(round(at, 1), name, pid, round(age, 1), rss, fds, threads))
+
+
+def descriptors(folder: Path) -> int:
+    """The open descriptors of the process whose folder of /proc this is, but for the sockets of source ports.
+
+    The kernel opens one for each of 255 ports when it first comes to use it, so they say how old it is. More than one a port would show.
+    """
+    targets = []
+    for one in list((folder / "fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(str(one.readlink()))
+    ports = {}
+    for table in ("udp", "udp6"):
+        for line in (folder / "net" / table).read_text().splitlines()[1:]:
+            words = line.split()
+            port = int(words[1].rpartition(":")[2], 16)
+            if FIRST_PORT < port < FIRST_PORT + 256 and f"socket:[{words[9]}]" in targets:
+                ports[port] = words[9]
+    return len(targets) - len(ports)
 
 
 def _serve(listener: socket.socket) -> None:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from etherspan.bench.soak import descriptors
+
 pytestmark = pytest.mark.namespaces
+
+
+def test_a_socket_of_a_source_port_is_no_descriptor_that_counts_but_a_second_one_is() -> None:
+    own = Path("/proc/self")
+    before = descriptors(own)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+        for sock in (one, other):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(("127.0.0.1", 49200))
+        assert descriptors(own) == before + 1
+        other.bind(("127.0.0.1", 49200))
+        assert descriptors(own) == before + 1
+        other.close()
+        assert descriptors(own) == before
+    assert descriptors(own) == before
 
 
 def test_a_short_soak_has_traffic_changes_and_a_fault_and_leaves_nothing(tmp_path: Path) -> None:
