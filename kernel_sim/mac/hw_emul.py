@@ -4,7 +4,7 @@
     cut(message) -> list of buffers         the finished frames it stands for
     cut_behind(message, header) -> frames   the same for sending, in memory that is used again, perhaps each behind its header
     receive(frames, mtu) -> Chain           messages for a batch from the wire: runs, partial checksums, plain frames
-    uniform(buffer, stride, size) -> bool   whether datagrams all begin with the same bytes
+    uniform(buffer, stride, size) -> bool   whether datagrams all have `size` bytes at least, and begin with the same
     claimed_length(frame) -> int            bytes it has by its IP header
 
 A kernel peer may hand over a UDP super-frame uncut. A socket with UDP_GRO then reports the *inner* segment size as if it were the stride

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from tests.fuzz.targets import SEEDS, TARGETS
+from tests.fuzz.reach import ROOT, corpus, measure
+from tests.fuzz.targets import TARGETS
 
-CORPUS = Path(__file__).parent / "corpus"
 CHANGES = 1500
 HANG_SECONDS = 1.0
-
-
-def corpus(name: str) -> list[bytes]:
-    kept = CORPUS / f"{name}.hex"
-    return [*SEEDS[name], *map(bytes.fromhex, kept.read_text().split() if kept.exists() else [])]
 
 
 def changed(kept: list[bytes], count: int) -> Iterator[bytes]:
@@ -52,3 +49,18 @@ def test_what_is_kept_and_changes_of_it(name: str) -> None:
         except Exception as error:
             raise AssertionError(f"{name} on {data.hex()}") from error
         assert time.perf_counter() - begun < HANG_SECONDS, f"{name} hangs on {data.hex()}"
+
+
+def test_what_is_kept_takes_nine_of_ten_branches() -> None:
+    # in a process of its own: what measures branches may be at work in this one
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.reach"], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(TARGETS)
+
+
+def test_what_names_no_code_is_a_fault() -> None:
+    unknown = replace(TARGETS["door"], reaches=("libvarpd/door_codec.py:Walk.no_such",))
+    with pytest.raises(AssertionError, match="names nothing"):
+        measure(unknown, corpus("door"))

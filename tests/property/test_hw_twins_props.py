@@ -134,12 +134,18 @@ def test_a_run_that_was_cut_comes_back_as_it_was(flow: Flow, payload: bytes, mss
 
 @given(st.binary(max_size=60), st.integers(1, 20), st.integers(1, 20))
 def test_they_see_alike_what_is_uniform(whole: bytes, stride: int, size: int) -> None:
+    view = memoryview(whole)
+    assert compiled.uniform(view, stride, size) == plain.uniform(view, stride, size)
     last = len(whole) % stride or stride
-    if 0 < size < last and len(whole) > stride:
-        view = memoryview(whole)
-        assert compiled.uniform(view, stride, size) == plain.uniform(view, stride, size)
+    if size < last and len(whole) > stride:
         alike = memoryview((whole[:stride] * 5)[: len(whole)])
         assert compiled.uniform(alike, stride, size)
+
+
+def test_a_datagram_that_ends_too_early_is_unlike_the_others() -> None:
+    for whole, stride, size in ((b"\0\xe0xxx", 9, 8), (b"abcabca", 3, 2), (b"", 3, 1)):
+        assert not compiled.uniform(memoryview(whole), stride, size)
+        assert not plain.uniform(memoryview(whole), stride, size)
 
 
 def test_what_there_is_no_room_for_is_left_to_the_twin() -> None:

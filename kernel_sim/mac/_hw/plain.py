@@ -17,7 +17,9 @@ def cut_behind(message: Message, header: bytes) -> Sequence[Buffer]:
 
 
 def uniform(buffer: memoryview, stride: int, size: int) -> bool:
-    """See `hw_emul.uniform`. Many datagrams are compared column by column."""
+    """See `hw_emul.uniform`. A datagram without so many bytes is unlike the others; many datagrams are compared column by column."""
     first = bytes(buffer[:size])
-    count = -(-len(buffer) // stride)
+    count = max(1, -(-len(buffer) // stride))
+    if len(buffer) - (count - 1) * stride < size:
+        return False
     return not any(buffer[index::stride].tobytes() != first[index : index + 1] * count for index in range(size))
