@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 60
 SOAK_SECONDS ?= 3600
 
-.PHONY: help venv ready demo test lint fidelity bench fuzz coverage mutation soak clean
+.PHONY: help venv ready demo test lint fidelity bench fuzz sanitize coverage mutation soak clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -59,6 +59,17 @@ fuzz: ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	@for target in $$($(BIN)/python -c 'from tests.fuzz.targets import TARGETS; print(*TARGETS)'); do \
 	  echo "== $$target"; $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=1 || exit 1; done
+
+## make sanitize  the compiled helpers under AddressSanitizer and UBSan: their tests, what the fuzzing has kept and changes of it
+SANITIZED := build/sanitized
+sanitize: ready
+	@rm -rf $(SANITIZED) $(SANITIZED).objects
+	@printf '[build]\nbuild_base = $(SANITIZED).objects\n' >$(SANITIZED).cfg
+	DIST_EXTRA_CONFIG=$(SANITIZED).cfg CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -g" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(SANITIZED) .
+	@grep -q __asan_init $(SANITIZED)/kernel_sim/mac/_hw/_helper.*.so || { echo "the helper was not built: is there a C compiler with sanitizers?" >&2; exit 1; }
+	PYTHONPATH=$(SANITIZED) LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  $(BIN)/pytest -q -p no:cacheprovider -o pythonpath="$(SANITIZED) ." tests/fuzz/test_targets.py tests/property/test_hw_twins_props.py \
+	  tests/property/test_fastpath_props.py tests/unit/kernel_sim/test_hw_emul.py -k "helper or twins or hw_emul or fastpath"
 
 ## make coverage  what the tests reach; figures are in docs/testing.md
 coverage: ready
