@@ -35,9 +35,6 @@ class SlaacAddresses:
     def __contains__(self, address: bytes) -> bool:
         return address in self._prefixes
 
-    def __len__(self) -> int:
-        return len(self._prefixes)
-
     def heard(self, prefixes: Iterable[bytes]) -> None:
         """A router advertises prefixes; what is beyond the 512th is not taken in."""
         for prefix in prefixes:
