@@ -165,11 +165,6 @@ class Conn:
         """Whether the peer has answered anything since the connection was made."""
         return self._answered
 
-    @property
-    def outstanding(self) -> int:
-        """Queries without an answer."""
-        return len(self._queries)
-
     def start(self) -> None:
         """Connect for the first time."""
         self._step(Event.TIMER)

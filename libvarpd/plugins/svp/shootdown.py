@@ -25,7 +25,6 @@ from libvarpd.plugins.svp.messages import (
     LogRm,
     Message,
     Record,
-    RouteRecord,
     Status,
     Vl2Record,
     Vl3Ack,
@@ -175,7 +174,7 @@ class Shootdown:
                     self._site.forget(record.vnet_id, record.mac, lambda record=record: self._end(record))  # type: ignore[misc]
                 case Vl3Record():
                     self._look_up(record)
-                case RouteRecord():  # the kernel has no routes to forget
+                case _:  # a route: the kernel has none to forget
                     self._end(record)
         self._end(None)
 

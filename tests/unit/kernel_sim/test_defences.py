@@ -150,6 +150,7 @@ def test_a_frame_in_the_name_of_a_vnic_of_the_host_is_taken_or_dropped() -> None
     mine, others = frame(A, A), [frame(A, B, b"1" * 7), frame(A, B, b"2" * 7)]
     assert original.arrives(mine) == [mine]
     assert checking.arrives(others[0], mine, others[1]) == others
+    assert checking.arrives(*others) == others
     assert checking.host.drops("demo0") == {"rx_local_mac": 1}
 
 

@@ -300,6 +300,21 @@ def test_answers_before_a_violation_in_the_same_read_count(active: Bench) -> Non
 
 
 @pytest.mark.fact("SVP-B27")
+def test_what_comes_behind_an_answer_that_ends_the_connection_is_not_read(active: Bench) -> None:
+    active.conn.ask(QUESTION, lambda answer: (active.answers.append(answer), active.conn.end())[0])
+    active.ask()
+    first, second = (wire.encode(ANSWER, frame.id) for frame in active.peer.frames[-2:])
+    active.conn.received(first + second)
+    assert active.answers == [ANSWER, None]
+    assert active.peer.calls[-1] == "close"
+
+
+def test_an_address_that_never_was_away_need_not_come_back(active: Bench) -> None:
+    before = list(active.peer.calls)
+    active.conn.come_back()
+    assert (active.state, active.peer.calls) == (State.ACTIVE, before)
+
+
 def test_an_answer_to_a_question_answered_before_is_a_violation(active: Bench) -> None:
     active.ask()
     active.peer.answer(ANSWER)

@@ -387,6 +387,7 @@ def test_what_was_saved_in_part_does_not_start(provider: FakeProvider, left_out:
             part.add_string(name, value) if isinstance(value, str) else part.add_uint16(name, value)  # type: ignore[arg-type]
     plugin = Svp.restore(provider, BOTH, part)  # type: ignore[arg-type]
     assert plugin.getprop(left_out) == b""
+    assert list(plugin.save()) == list(part)
 
     async def work() -> None:
         with pytest.raises(VarpdError) as refused:
