@@ -71,7 +71,8 @@ def _rights() -> Check:
 
 def _namespaces(results: Mapping[str, object]) -> Iterator[Check]:
     problem = results["namespaces"]
-    mend = userns.obstacle() or "run it as root (in a container: with --privileged)"
+    unmapped = "/proc/self/" in str(problem)
+    mend = userns.MAP_MEND if unmapped else userns.obstacle() or "run it as root (in a container: with --privileged)"
     yield Check("namespaces", ok=problem is None, found=str(problem or "network and mount namespaces"), mend=mend)
     for key, name, found, mend in (
         ("pins", "namespace pins", "nsfs bind mounts", "allow mount(2): in a container, --privileged"),

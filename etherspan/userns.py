@@ -139,18 +139,31 @@ def _keep(report: int) -> NoReturn:
             os.dup2(null, descriptor)
         os.chdir("/")
         os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", KEEPER_PROGRAM, "etherspan keeper"])  # noqa: S606 - our own interpreter
+    except UnmappedError as error:
+        os.write(report, f"this needs root, or a user namespace with its map of ids: {error}\n{MAP_MEND}".encode())
     except OSError as error:
         os.write(report, _refusal(error).encode())
     os._exit(1)
 
 
+class UnmappedError(EtherspanError):
+    """A user namespace was made, and its map of user ids could not be set."""
+
+
 def unshare_user() -> None:
-    """Move the process into a user namespace of its own in which the user is root. Errors: OSError."""
+    """Move the process into a user namespace of its own in which the user is root.
+
+    Errors: OSError there can be none; `UnmappedError` there can be one, but the user is nobody in it.
+    """
     uid, gid = os.geteuid(), os.getegid()
     netns.unshare(netns.CLONE_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        try:
+            Path("/proc/self", name).write_text(text)
+        except OSError as error:
+            raise UnmappedError(
+                f"a user namespace, but /proc/self/{name} cannot be written: {error.strerror}"
+            ) from error
 
 
 def _refusal(error: OSError) -> str:
@@ -158,6 +171,10 @@ def _refusal(error: OSError) -> str:
 
 
 ADVICE = "run it as root, or ask 'etherspan doctor' what is missing"
+
+MAP_MEND: Final = (
+    "as root: mount -o remount,rw /proc, and let the security module allow it (in a container: --privileged)"
+)
 
 _SWITCHES: Final = (
     ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
