@@ -405,13 +405,13 @@ def descriptors(folder: Path) -> int:
     for one in list((folder / "fd").iterdir()):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
             targets.append(str(one.readlink()))
-    ports = {}
+    ports = set()
     for table in ("udp", "udp6"):
         for line in (folder / "net" / table).read_text().splitlines()[1:]:
             words = line.split()
             port = int(words[1].rpartition(":")[2], 16)
             if FIRST_PORT < port < FIRST_PORT + 256 and f"socket:[{words[9]}]" in targets:
-                ports[port] = words[9]
+                ports.add(port)
     return len(targets) - len(ports)
 
 

@@ -1,7 +1,7 @@
 """`python -m tests.fuzz TARGET [-runs=N] …`: coverage-guided, by atheris.
 
-What it finds is kept in tests/fuzz/corpus/TARGET.hex, a line an input: short ones, and only such as take a branch that no other of them
-takes. What breaks the target is left in the working folder.
+What it finds is kept in tests/fuzz/corpus/TARGET.hex, a line an input: short ones first, and only such as take a branch that no
+shorter one takes. What breaks the target is left in the working folder.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-CORPUS = Path(__file__).parent / "corpus"
 
 
 def fuzz(name: str, folder: str, options: list[str]) -> None:
@@ -25,7 +23,7 @@ def fuzz(name: str, folder: str, options: list[str]) -> None:
 
 
 def main() -> int:
-    from tests.fuzz.reach import chosen
+    from tests.fuzz.reach import CORPUS, chosen, corpus
     from tests.fuzz.targets import TARGETS
 
     name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -34,8 +32,7 @@ def main() -> int:
     kept = CORPUS / f"{name}.hex"
     CORPUS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        lines = kept.read_text().split() if kept.exists() else []
-        for number, data in enumerate([*TARGETS[name].seeds, *map(bytes.fromhex, lines)]):
+        for number, data in enumerate(corpus(name)):
             Path(folder, f"kept{number}").write_bytes(data)
         code = f"from tests.fuzz.__main__ import fuzz; fuzz({name!r}, {folder!r}, {sys.argv[2:]!r})"
         status = subprocess.run([sys.executable, "-c", code], check=False).returncode

@@ -14,7 +14,7 @@ from kernel_sim.mac._hw import ones
 from kernel_sim.sys.codec import DldMacprop, MacDhcpcid, MacIpaddr, MacResourceProps, macprop_value
 from kernel_sim.sys.dld import DLDIOC_SETMACPROP, MacProp
 from kernel_sim.sys.mac_flow import DynamicMethod, MacProtect, MrpMask
-from kernel_sim.sys.message import Gso, Message
+from kernel_sim.sys.message import Gso, Message, Packed
 from kernel_sim.sys.tunables import Tunables
 from tests.fuzz.targets.registry import FRESH, part, parts, target
 
@@ -240,8 +240,7 @@ def tap_transmit(data: bytes) -> None:
                     frame, partial=True, start=start, stuff=6 if udp else 16, mss=mss, hdr_len=hdr_len, gso=gso
                 )
         if kind & HEARD:
-            for number in (2, 3)[: 1 + (kind & 1)]:
-                to = "10.0.0.1" if number == 2 else "10.0.0.3"
+            for to in ("10.0.0.1", "10.0.0.3")[: 1 + (kind & 1)]:
                 now.peers[0].send(HEADER, [frame], address(to), 4789)
         else:
             for port in now.ports:
@@ -283,13 +282,14 @@ _BEHIND: Final = frames.ethernet(
 def helper(data: bytes) -> None:
     """The compiled helper and its twin, which have to agree: first how a batch becomes messages, then how a message is cut.
 
-    Two bytes say how long the frames are, how large segments and the link's MTU.
+    The batch is in one piece, as it comes from the wire, or the compiled one would leave it to its twin. Two bytes say how long its frames
+    are, how large segments and the link's MTU, and whether each frame is behind a header.
     """
     if len(data) < 3:
         return
     size, how = data[0] + 1, data[1]
     body = memoryview(data[2:])
-    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    pieces = Packed(body, size, 8 if how & 0x80 and size > 8 and (len(body) - 1) % size >= 8 else 0)
     mtu, segment = ((1400, 0), (64, 0), (64, 8), (1400, 40))[how & 3]
     run = _run(bytes(body), how >> 2)
     found = []
@@ -304,7 +304,7 @@ def helper(data: bytes) -> None:
     assert all(one == found[0] for one in found)
     assert found[0][2] == found[0][1]
     assert ones.checksum(ones.ones_sum(body)) == frames.checksum(bytes(body)) % 0xFFFF
-    for one in pieces:
+    for one in list(pieces):
         assert hw_emul.claimed_length(one) >= 0
 
 
